@@ -1,0 +1,3 @@
+//! `greyload`, the load generator for greylisting policy servers.
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! The decision: whitelists, then the client auto-whitelist, then the triplet. Pure: no I/O and no clock of its own.
+//!
+//! The rules are postgrey's; `docs/ARCHITECTURE.md` lists where irongrey differs on purpose.
+
+mod decide;
+mod instances;
+mod rules;
+mod state;
+pub mod whitelist;
+
+pub use decide::{Decision, Reason, decide};
+pub use instances::Instances;
+pub use rules::{Networks, OnFull, Rules};
+pub use state::{Change, Client, Full, State, Triplet};

@@ -1,0 +1,9 @@
+//! irongrey: a greylisting policy daemon for Postfix.
+
+pub mod clock;
+pub mod config;
+pub mod grey;
+pub mod metrics;
+pub mod policy;
+pub mod store;
+pub mod table;

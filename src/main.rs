@@ -1,0 +1,3 @@
+//! The `irongrey` program.
+
+fn main() {}
