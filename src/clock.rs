@@ -21,6 +21,7 @@ impl UnixSecs {
     }
 
     /// This time and `seconds` more, at most the last second that can be stored.
+    #[must_use]
     pub fn plus(self, seconds: u32) -> Self {
         Self(self.0.saturating_add(seconds))
     }

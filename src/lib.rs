@@ -1,5 +1,6 @@
 //! irongrey: a greylisting policy daemon for Postfix.
 
+mod atomics;
 pub mod clock;
 pub mod config;
 pub mod grey;

@@ -1,7 +1,28 @@
 //! The state's core: 16-byte records that are written once, and the lock-free index over them.
 //!
-//! Safe code on slices of atomics; it neither knows files nor allocates per look-up.
+//! Safe code on slices of atomics: it knows no files, reads no clock and allocates nothing for a look-up.
+//!
+//! | file | what |
+//! |---|---|
+//! | `tag.rs` | the keyed hash that stands for a triplet or a client |
+//! | `record.rs` | the one packing of a record |
+//! | `index.rs` | from a tag to the positions of its records |
+//! | `segment.rs` | the growing array of records with its index |
+//! | `ring.rs` | the segments newest to oldest, roll-over, drop |
+//! | `entry.rs` | what all records of a tag say together |
 
+mod entry;
+mod index;
+mod record;
+mod ring;
+mod segment;
 mod tag;
+#[cfg(test)]
+mod tests;
 
+pub use entry::{Entry, Lifetimes};
+pub use index::{Geometry, LINE_SLOTS, SHARDS};
+pub use record::{Kind, MAX_COUNT, Record};
+pub use ring::{Loaded, NoSpare, Ring, View, Writable};
+pub use segment::{CHUNK, Cursor, Memory, Segment, SegmentFull};
 pub use tag::{Secret, Tag};

@@ -1,0 +1,122 @@
+//! [`Entry`]: what all records of one tag say together. The furthest state wins.
+
+use super::{Kind, Record};
+use crate::clock::UnixSecs;
+
+/// How long records count, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// A pending triplet: the retry window.
+    pub pending: u32,
+    /// A passed triplet or a client: max-age and an eighth, as a last-seen time is recorded only when the recorded one
+    /// is older than an eighth of max-age.
+    pub established: u32,
+}
+
+/// What is known of a tag at some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The earliest first-seen time of a pending triplet.
+    pub pending: Option<UnixSecs>,
+    /// The latest last-seen time of a passed triplet.
+    pub passed: Option<UnixSecs>,
+    /// The highest count and the latest time of a client.
+    pub client: Option<(u16, UnixSecs)>,
+    /// Nothing at or before this time counts.
+    pub void: Option<UnixSecs>,
+}
+
+impl Entry {
+    /// What `records` say at `now` about their tag, of which `void` is known to be forgotten.
+    ///
+    /// Expired records are as if absent, and so are a pending record and a void from the future.
+    pub fn fold(
+        records: impl Iterator<Item = Record> + Clone,
+        now: UnixSecs,
+        lifetimes: Lifetimes,
+        void: Option<UnixSecs>,
+    ) -> Self {
+        let mut entry = Self { void, ..Self::default() };
+        for record in records.clone() {
+            entry.add(&record, now, lifetimes);
+        }
+        // A void may stand behind records that it makes forgotten.
+        if entry.void > void { Self::fold(records, now, lifetimes, entry.void) } else { entry }
+    }
+
+    fn add(&mut self, record: &Record, now: UnixSecs, lifetimes: Lifetimes) {
+        let (age, time) = (now.since(record.time), record.time);
+        match record.kind {
+            Kind::Void if time <= now => self.void = self.void.max(Some(time)),
+            _ if self.void >= Some(time) => {}
+            Kind::Pending if time <= now && age <= lifetimes.pending => {
+                self.pending = Some(self.pending.map_or(time, |first| first.min(time)));
+            }
+            Kind::Passed if age <= lifetimes.established => self.passed = self.passed.max(Some(time)),
+            Kind::Client if age <= lifetimes.established => {
+                let (count, last) = self.client.unwrap_or_default();
+                self.client = Some((count.max(record.count), last.max(time)));
+            }
+            Kind::Void | Kind::Pending | Kind::Passed | Kind::Client => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Tag;
+
+    const LIVES: Lifetimes = Lifetimes { pending: 100, established: 1000 };
+
+    fn fold(now: u32, records: &[(Kind, u32, u16)]) -> Entry {
+        let records = records.iter().map(|&(kind, time, count)| Record {
+            tag: Tag::from_bits(1).unwrap(),
+            kind,
+            time: UnixSecs(time),
+            count,
+            origin: 0,
+        });
+        Entry::fold(records, UnixSecs(now), LIVES, None)
+    }
+
+    #[test]
+    fn the_furthest_state_wins() {
+        use Kind::{Client, Passed, Pending};
+        assert_eq!(fold(50, &[(Pending, 20, 0), (Pending, 10, 0), (Pending, 30, 0)]).pending, Some(UnixSecs(10)));
+        assert_eq!(fold(50, &[(Passed, 20, 0), (Passed, 30, 0), (Passed, 10, 0)]).passed, Some(UnixSecs(30)));
+        assert_eq!(fold(50, &[(Client, 40, 2), (Client, 20, 5)]).client, Some((5, UnixSecs(40))));
+    }
+
+    #[test]
+    fn what_has_expired_is_absent() {
+        use Kind::{Client, Passed, Pending};
+        assert_eq!(fold(110, &[(Pending, 10, 0)]).pending, Some(UnixSecs(10)), "at its last second");
+        assert_eq!(fold(111, &[(Pending, 10, 0)]), Entry::default());
+        assert_eq!(fold(111, &[(Pending, 10, 0), (Pending, 60, 0)]).pending, Some(UnixSecs(60)));
+        assert_eq!(fold(1010, &[(Passed, 10, 0)]).passed, Some(UnixSecs(10)));
+        assert_eq!(fold(1011, &[(Passed, 10, 0), (Client, 10, 5)]), Entry::default());
+    }
+
+    #[test]
+    fn from_the_future_only_what_was_earned_counts() {
+        use Kind::{Client, Passed, Pending, Void};
+        assert_eq!(fold(5, &[(Pending, 6, 0), (Void, 6, 0)]), Entry::default());
+        let earned = fold(5, &[(Passed, 6, 0), (Client, 7, 3)]);
+        assert_eq!((earned.passed, earned.client), (Some(UnixSecs(6)), Some((3, UnixSecs(7)))));
+    }
+
+    #[test]
+    fn nothing_at_or_before_a_void_counts_wherever_the_void_stands() {
+        use Kind::{Client, Passed, Pending, Void};
+        let records = [(Client, 10, 9), (Passed, 20, 0), (Void, 20, 0), (Client, 30, 1), (Pending, 21, 0)];
+        for rotation in 0..records.len() {
+            let mut records = records;
+            records.rotate_left(rotation);
+            let entry = fold(50, &records);
+            assert_eq!(entry.passed, None, "{records:?}");
+            assert_eq!(entry.client, Some((1, UnixSecs(30))), "{records:?}");
+            assert_eq!(entry.pending, Some(UnixSecs(21)), "{records:?}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The index of a segment: a hash table of 4-byte slots, written once each, that finds a tag's records.
+//!
+//! ```text
+//! tag    shard:6 | line:32 | ... | up to 15 bits that also stand in the slot
+//! slot   u32 = tag bits | position + 1        0 = empty; as many position bits as the segment needs (17 to 27)
+//! line   16 slots, 64 bytes; a shard is a run of lines, a probe covers the home line and the 7 after it in its shard
+//! ```
+//!
+//! Slots are filled in probe order and never emptied, so the first empty slot ends a search. There are two slots a
+//! record, so the load never exceeds one half. Shard, line and slot bits are disjoint bits of the tag, so an index can be
+//! rebuilt from the records alone, each shard by another core.
+
+use super::Tag;
+use crate::atomics::{AtomicU32, Ordering};
+
+/// Slots of one line: 64 bytes, one cache line.
+pub const LINE_SLOTS: usize = 16;
+/// Shards of one index.
+pub const SHARDS: u32 = 64;
+/// Lines that one probe covers.
+const PROBE_LINES: u32 = 8;
+/// Records for each line: half as many as slots.
+const RECORDS_PER_LINE: u32 = 8;
+
+/// Where things are in the index of a segment of a given capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    capacity: u32,
+    lines_per_shard: u32,
+    position_bits: u32,
+}
+
+/// What became of an [`insert`](Geometry::insert).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The slot is set, or there was no need for one.
+    Done,
+    /// All slots of the probe are taken.
+    NoSlot,
+}
+
+impl Geometry {
+    /// The geometry for `capacity` records. INVARIANT: a multiple of 4,096 and at most 2^26.
+    pub fn new(capacity: u32) -> Self {
+        debug_assert!(capacity > 0 && capacity.is_multiple_of(4096) && capacity <= 1 << 26);
+        Self {
+            capacity,
+            lines_per_shard: capacity / RECORDS_PER_LINE / SHARDS,
+            position_bits: u32::BITS - capacity.leading_zeros(),
+        }
+    }
+
+    /// How many slots the index has.
+    pub fn slots(&self) -> usize {
+        self.capacity as usize * 2
+    }
+
+    /// The shard of a tag.
+    #[expect(clippy::cast_possible_truncation, reason = "6 bits are left")]
+    pub fn shard(tag: Tag) -> u32 {
+        (tag.bits() >> (64 - SHARDS.trailing_zeros())) as u32
+    }
+
+    /// The first slot of a tag's home line.
+    pub fn home(&self, tag: Tag) -> usize {
+        self.line(tag, 0) * LINE_SLOTS
+    }
+
+    /// The positions at which `tag` may have records.
+    pub fn find<'a>(&self, slots: &'a [AtomicU32], tag: Tag) -> impl Iterator<Item = u32> + use<'a> {
+        let geometry = *self;
+        let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
+        self.probe(tag)
+            // Acquire: pairs with the Release in `insert`, so the record that the slot points at is visible.
+            .map(move |slot| slots[slot].load(Ordering::Acquire))
+            .take_while(|&value| value != 0)
+            .filter(move |value| value & !position_mask == tag_bits)
+            .map(move |value| (value & position_mask) - 1)
+            .filter(move |&position| position < geometry.capacity)
+    }
+
+    /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in a slot that
+    /// another writer has just taken that its record makes this one unnecessary.
+    pub fn insert(&self, slots: &[AtomicU32], tag: Tag, position: u32, covered: impl Fn(u32) -> bool) -> Inserted {
+        let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
+        let value = tag_bits | (position + 1);
+        for slot in self.probe(tag) {
+            let found = match slots[slot].load(Ordering::Relaxed) {
+                // Release: pairs with the Acquire in `find`. Acquire on failure: the winner's record is about to be read.
+                0 => match slots[slot].compare_exchange(0, value, Ordering::Release, Ordering::Acquire) {
+                    Ok(_) => return Inserted::Done,
+                    Err(winner) => {
+                        let same_tag = winner & !position_mask == tag_bits;
+                        let winner_position = (winner & position_mask).wrapping_sub(1);
+                        if same_tag && winner_position < self.capacity && covered(winner_position) {
+                            return Inserted::Done;
+                        }
+                        winner
+                    }
+                },
+                found => found,
+            };
+            if found == value {
+                return Inserted::Done;
+            }
+        }
+        Inserted::NoSlot
+    }
+
+    fn probe(&self, tag: Tag) -> impl Iterator<Item = usize> + use<> {
+        let geometry = *self;
+        (0..PROBE_LINES).flat_map(move |step| {
+            let first = geometry.line(tag, step) * LINE_SLOTS;
+            first..first + LINE_SLOTS
+        })
+    }
+
+    fn line(&self, tag: Tag, step: u32) -> usize {
+        let spread = (tag.bits() >> 26) & 0xffff_ffff;
+        let home = ((spread * u64::from(self.lines_per_shard)) >> 32) as u32;
+        let mut line = home + step;
+        if line >= self.lines_per_shard {
+            line -= self.lines_per_shard;
+        }
+        (Self::shard(tag) * self.lines_per_shard + line) as usize
+    }
+
+    fn position_mask(&self) -> u32 {
+        (1 << self.position_bits) - 1
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the slot holds the lowest bits")]
+    fn slot_tag(&self, tag: Tag) -> u32 {
+        (tag.bits() as u32) << self.position_bits
+    }
+}

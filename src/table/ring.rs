@@ -1,0 +1,127 @@
+//! [`Ring`]: the segments of one kind, newest first, behind one pointer.
+//!
+//! A [`View`] never changes. Roll-over, a new spare and a drop each put a new view in the old one's place with a single
+//! compare-and-swap; a reader keeps the view that it loaded for as long as it needs it.
+//!
+//! ```text
+//! view ->  spare?   active   older   older   older        a roll-over makes the spare the active one
+//!          lease    lease                                 whoever may append holds the lease of its view
+//! ```
+//!
+//! A segment that has lost its lease can be sealed: every view in which it was active, or spare, is gone.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::{Memory, Segment, Tag};
+
+/// A segment with the lease that keeps it writable.
+#[derive(Debug)]
+pub struct Writable<M> {
+    /// The segment.
+    pub segment: Arc<Segment<M>>,
+    /// The segment holds a weak reference to it.
+    pub lease: Arc<()>,
+}
+
+/// The segments of a ring at one moment.
+#[derive(Debug)]
+pub struct View<M> {
+    /// The one that records are appended to.
+    pub active: Writable<M>,
+    /// All earlier ones, newest first.
+    pub older: Vec<Arc<Segment<M>>>,
+    /// The one that takes over when the active one is full.
+    pub spare: Option<Writable<M>>,
+}
+
+/// One ring of segments.
+#[derive(Debug)]
+pub struct Ring<M> {
+    view: ArcSwap<View<M>>,
+}
+
+/// A loaded view.
+pub type Loaded<M> = Guard<Arc<View<M>>>;
+
+/// There is no spare to roll over to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSpare;
+
+impl<M> Clone for Writable<M> {
+    fn clone(&self) -> Self {
+        Self { segment: Arc::clone(&self.segment), lease: Arc::clone(&self.lease) }
+    }
+}
+
+impl<M: Memory> View<M> {
+    /// All segments that may hold records, newest first.
+    pub fn segments(&self) -> impl Iterator<Item = &Arc<Segment<M>>> + Clone {
+        std::iter::once(&self.active.segment).chain(&self.older)
+    }
+
+    /// A hint that `tag` will be looked up.
+    pub fn prefetch(&self, tag: Tag) {
+        self.segments().for_each(|segment| segment.prefetch(tag));
+    }
+}
+
+impl<M: Memory> Ring<M> {
+    /// A ring that begins with this view.
+    pub fn new(view: View<M>) -> Self {
+        Self { view: ArcSwap::from_pointee(view) }
+    }
+
+    /// The current view. Cheap; not to be held while waiting for anything.
+    pub fn load(&self) -> Loaded<M> {
+        self.view.load()
+    }
+
+    /// Makes the spare the active segment, unless `full` is not the active one any more.
+    pub fn roll_over(&self, full: u64) -> Result<(), NoSpare> {
+        loop {
+            let current = self.view.load();
+            if current.active.segment.sequence() != full {
+                return Ok(());
+            }
+            let spare = current.spare.as_ref().ok_or(NoSpare)?;
+            let older = current.segments().cloned().collect();
+            if self.replace(&current, View { active: spare.clone(), older, spare: None }) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts `spare` in the place of the present spare, if any.
+    pub fn set_spare(&self, spare: Option<&Writable<M>>) {
+        self.update(|current| View {
+            active: current.active.clone(),
+            older: current.older.clone(),
+            spare: spare.cloned(),
+        });
+    }
+
+    /// Takes the segment with this number, which is not the active one, out of the ring.
+    pub fn remove(&self, sequence: u64) {
+        self.update(|current| View {
+            active: current.active.clone(),
+            older: current.older.iter().filter(|segment| segment.sequence() != sequence).cloned().collect(),
+            spare: current.spare.clone(),
+        });
+    }
+
+    fn update(&self, change: impl Fn(&View<M>) -> View<M>) {
+        loop {
+            let current = self.view.load();
+            if self.replace(&current, change(&current)) {
+                return;
+            }
+        }
+    }
+
+    fn replace(&self, current: &Loaded<M>, next: View<M>) -> bool {
+        let previous = self.view.compare_and_swap(current, Arc::new(next));
+        Arc::ptr_eq(&previous, current)
+    }
+}
