@@ -10,9 +10,19 @@ use crossbeam::utils::CachePadded;
 pub enum Counter {
     /// Requests answered.
     Requests,
+    /// Segments that were closed.
+    SegmentsRolledOver,
+    /// Segments that were dropped because all in them had expired.
+    SegmentsExpired,
+    /// Segments that were dropped before their time for want of room.
+    SegmentsDroppedEarly,
+    /// Spare segments that could not be made.
+    SpareFailures,
+    /// Syncs that failed.
+    SyncFailures,
 }
 
-const COUNTERS: usize = 1;
+const COUNTERS: usize = 6;
 
 /// The counters of one thread: only that thread writes them, anyone may read.
 #[derive(Debug, Default)]

@@ -67,7 +67,7 @@ impl Geometry {
     }
 
     /// The positions at which `tag` may have records.
-    pub fn find<'a>(&self, slots: &'a [AtomicU32], tag: Tag) -> impl Iterator<Item = u32> + use<'a> {
+    pub fn find<'a>(&self, slots: &'a [AtomicU32], tag: Tag) -> impl Iterator<Item = u32> + Clone + use<'a> {
         let geometry = *self;
         let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
         self.probe(tag)
@@ -107,7 +107,7 @@ impl Geometry {
         Inserted::NoSlot
     }
 
-    fn probe(&self, tag: Tag) -> impl Iterator<Item = usize> + use<> {
+    fn probe(&self, tag: Tag) -> impl Iterator<Item = usize> + Clone + use<> {
         let geometry = *self;
         (0..PROBE_LINES).flat_map(move |step| {
             let first = geometry.line(tag, step) * LINE_SLOTS;

@@ -121,7 +121,7 @@ impl<M: Memory> Segment<M> {
     }
 
     /// The valid records of `tag`, in the order in which they were appended.
-    pub fn find(&self, tag: Tag) -> impl Iterator<Item = Record> + '_ {
+    pub fn find(&self, tag: Tag) -> impl Iterator<Item = Record> + Clone + '_ {
         self.geometry
             .find(self.memory.slots(), tag)
             .filter_map(|position| self.record(position))

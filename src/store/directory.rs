@@ -1,0 +1,197 @@
+//! [`Directory`]: the state directory and its small files: the lock, the key, and how the last run ended.
+//!
+//! | file | mode | what |
+//! |---|---|---|
+//! | `lock` | 0600 | locked for the life of the process, holds its id |
+//! | `key` | 0400 | the secret key of the tags, 32 hexadecimal digits |
+//! | `run` | 0600 | `clean` or `running`, and the boot it was written in |
+//! | `*.seg` | 0600 | segments |
+//! | `*.new` | 0600 | files that were not finished; removed at start |
+//! | `*.bad` | 0600 | damaged segments, set aside; the newest four are kept |
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+
+use super::error::OpenError;
+use crate::table::Secret;
+
+/// How many damaged files are kept.
+const BAD_KEPT: usize = 4;
+
+/// A locked state directory.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// How the last run ended, which tells what can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastRun {
+    /// Everything was synced and the files closed.
+    Clean,
+    /// The process died, the kernel lives: the page cache has all that it wrote.
+    SameBoot,
+    /// The machine went down, or the files come from elsewhere: any page may be old.
+    OtherBoot,
+}
+
+impl Directory {
+    /// Makes the directory if it does not exist, and locks it.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(OpenError::io(path, "make the directory"))?;
+        let lock_path = path.join("lock");
+        let file = options(true).create(true).open(&lock_path).map_err(OpenError::io(&lock_path, "open the lock"))?;
+        let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, errno)| {
+            if errno != Errno::EWOULDBLOCK {
+                return OpenError::io(&lock_path, "lock")(errno.into());
+            }
+            let mut pid = String::new();
+            let _ = file.read_to_string(&mut pid);
+            OpenError::InUse { path: path.to_owned(), pid: pid.trim().to_owned() }
+        })?;
+        lock.set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(OpenError::io(&lock_path, "write the lock"))?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn key_path(&self) -> PathBuf {
+        self.path.join("key")
+    }
+
+    /// The key; a new one is made if there is none and there are no segments either.
+    pub(super) fn secret(&self, has_segments: bool) -> Result<Secret, OpenError> {
+        let path = self.key_path();
+        match fs::read_to_string(&path) {
+            Ok(text) => parse_key(text.trim()).ok_or(OpenError::BadKey { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && has_segments => {
+                Err(OpenError::KeyMissing { path })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_key(&path),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(OpenError::BadKey { path }),
+            Err(error) => Err(OpenError::io(&path, "read the key")(error)),
+        }
+    }
+
+    fn make_key(&self, path: &Path) -> Result<Secret, OpenError> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key)
+            .map_err(|error| OpenError::io(path, "make a key")(io::Error::other(error.to_string())))?;
+        let text = format!("{:032x}\n", u128::from_be_bytes(key));
+        self.write_whole("key", 0o400, text.as_bytes()).map_err(OpenError::io(path, "write the key"))?;
+        Ok(Secret(key))
+    }
+
+    /// How the last run ended. A file that cannot be read counts as another boot: that only costs time.
+    pub(super) fn last_run(&self) -> LastRun {
+        let text = fs::read_to_string(self.path.join("run")).unwrap_or_default();
+        match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+            ["clean", _] => LastRun::Clean,
+            ["running", boot] if boot == boot_id() => LastRun::SameBoot,
+            _ => LastRun::OtherBoot,
+        }
+    }
+
+    /// Writes down, durably, that the state is in use (`clean` false) or at rest.
+    pub(super) fn mark(&self, clean: bool) -> io::Result<()> {
+        let word = if clean { "clean" } else { "running" };
+        self.write_whole("run", 0o600, format!("{word} {}\n", boot_id()).as_bytes())
+    }
+
+    /// The segment files, in no order, and removes what was not finished.
+    pub(super) fn segment_files(&self) -> io::Result<Vec<PathBuf>> {
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("seg") => segments.push(path),
+                Some("new") => fs::remove_file(&path)?,
+                _ => {}
+            }
+        }
+        Ok(segments)
+    }
+
+    /// Renames a damaged file and removes the oldest of those that were set aside before.
+    pub(super) fn set_aside(&self, path: &Path) -> io::Result<PathBuf> {
+        let mut aside = path.with_extension("bad");
+        for number in 2.. {
+            if !aside.exists() {
+                break;
+            }
+            aside = path.with_extension(format!("{number}.bad"));
+        }
+        fs::rename(path, &aside)?;
+        let mut bad = self.bad_files()?;
+        bad.sort_by_key(|(_, metadata)| std::cmp::Reverse(metadata.modified().ok()));
+        for (path, _) in bad.iter().skip(BAD_KEPT).filter(|(path, _)| *path != aside) {
+            let _ = fs::remove_file(path);
+        }
+        self.sync()?;
+        Ok(aside)
+    }
+
+    /// Bytes of the damaged files that are kept.
+    pub(super) fn bad_bytes(&self) -> u64 {
+        self.bad_files().map_or(0, |files| files.iter().map(|(_, metadata)| metadata.len()).sum())
+    }
+
+    /// Makes creations, renames and removals in the directory durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn bad_files(&self) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.path().extension().is_some_and(|extension| extension == "bad") {
+                files.push((entry.path(), entry.metadata()?));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Puts a whole file in the place of an old one, so that a crash leaves one or the other.
+    fn write_whole(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
+        let (new, path) = (self.path.join(format!("{name}.new")), self.path.join(name));
+        let _ = fs::remove_file(&new);
+        let mut file = options(true).create_new(true).mode(mode).open(&new)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        self.sync()
+    }
+}
+
+/// How every file of the state is opened: no link is followed, nothing waits, nobody else may read.
+pub(super) fn options(write: bool) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    options.read(true).write(write).mode(0o600).custom_flags(flags.bits());
+    options
+}
+
+fn parse_key(text: &str) -> Option<Secret> {
+    let is_key = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_key.then(|| u128::from_str_radix(text, 16).ok())?.map(|key| Secret(key.to_be_bytes()))
+}
+
+/// The kernel's name for this boot; where there is none every start counts as another boot.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}

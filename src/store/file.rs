@@ -1,0 +1,216 @@
+//! [`SegmentFile`]: one segment file, mapped: birth, opening, seal.
+//!
+//! Birth is in an order that a crash cannot spoil: the whole file is allocated and made under a name that counts for
+//! nothing, synced, renamed, and the directory synced; only then does a ring point at it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+
+use super::directory::{Directory, options};
+use super::format::{BadHeader, FILLS_AT, HEADER_LEN, Header, Layout, RingKind};
+use super::map::Mapping;
+use crate::atomics::{AtomicU32, AtomicU64, Ordering};
+use crate::clock::UnixSecs;
+use crate::table::{CHUNK, Memory};
+
+/// One segment file and what is known of it beyond its contents.
+#[derive(Debug)]
+pub(super) struct SegmentFile {
+    map: Mapping,
+    header: Header,
+    path: PathBuf,
+    /// When it stopped being the active one, as far as noticed; 0 until then.
+    closed_at: AtomicU32,
+    /// 1 once a sync has failed: what was not durable then never will be believed to be.
+    failed: AtomicU32,
+}
+
+/// Why a file is not used as a segment.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadFile {
+    #[error(transparent)]
+    Header(#[from] BadHeader),
+    #[error("it is no regular file")]
+    NotAFile,
+    #[error("it has {found} bytes instead of {expected}")]
+    Length { found: u64, expected: u64 },
+    #[error("its header is that of {0}")]
+    OtherName(String),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl SegmentFile {
+    /// Makes a new, empty segment file.
+    pub(super) fn create(directory: &Directory, header: Header) -> io::Result<Self> {
+        let path = directory.path().join(header.file_name());
+        let new = path.with_extension("new");
+        let made = Self::make(&new, header).and_then(|map| {
+            fs::rename(&new, &path)?;
+            directory.sync()?;
+            Ok(map)
+        });
+        match made {
+            Ok(map) => Ok(Self::known(map, header, path)),
+            Err(error) => {
+                let _ = fs::remove_file(&new);
+                Err(error)
+            }
+        }
+    }
+
+    fn make(new: &Path, header: Header) -> io::Result<Mapping> {
+        let _ = fs::remove_file(new);
+        let file = options(true).create_new(true).open(new)?;
+        let layout = Layout::new(header.capacity);
+        let len = i64::try_from(layout.file_len()).map_err(io::Error::other)?;
+        fallocate(&file, FallocateFlags::empty(), 0, len)?;
+        file.write_all_at(&header.to_bytes(), 0)?;
+        let map = Mapping::new(&file, layout)?;
+        map.populate();
+        file.sync_all()?;
+        Ok(map)
+    }
+
+    /// Opens an existing file.
+    pub(super) fn open(path: &Path) -> Result<Self, BadFile> {
+        let file = match options(true).open(path) {
+            Ok(file) => file,
+            Err(_) if !fs::symlink_metadata(path)?.is_file() => return Err(BadFile::NotAFile),
+            Err(error) => return Err(error.into()),
+        };
+        let header = Self::read_header(&file)?;
+        let (found, expected) = (file.metadata()?.len(), Layout::new(header.capacity).file_len() as u64);
+        if found != expected {
+            return Err(BadFile::Length { found, expected });
+        }
+        if path.file_name().is_none_or(|name| *name != *header.file_name()) {
+            return Err(BadFile::OtherName(header.file_name()));
+        }
+        let map = Mapping::new(&file, Layout::new(header.capacity))?;
+        Ok(Self::known(map, header, path.to_owned()))
+    }
+
+    fn read_header(file: &File) -> Result<Header, BadFile> {
+        if !file.metadata()?.is_file() {
+            return Err(BadFile::NotAFile);
+        }
+        let mut bytes = [0; HEADER_LEN];
+        match file.read_exact_at(&mut bytes, 0) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(BadHeader::Damaged.into()),
+            result => Ok(result.map(|()| Header::read(&bytes))??),
+        }
+    }
+
+    fn known(map: Mapping, header: Header, path: PathBuf) -> Self {
+        let file = Self { map, header, path, closed_at: AtomicU32::new(0), failed: AtomicU32::new(0) };
+        if let Some(time) = file.sealed_at() {
+            file.closed_at.store(time.0, Ordering::Relaxed);
+        }
+        file
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn ring(&self) -> RingKind {
+        self.header.ring
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(self.header.capacity)
+    }
+
+    /// Bytes on disk.
+    pub(super) fn len(&self) -> u64 {
+        self.layout().file_len() as u64
+    }
+
+    /// When it was sealed, if it was.
+    pub(super) fn sealed_at(&self) -> Option<UnixSecs> {
+        self.header.sealed_at(self.map.seal().load(Ordering::Relaxed))
+    }
+
+    /// When nothing was appended any more, as far as noticed.
+    pub(super) fn closed_at(&self) -> Option<UnixSecs> {
+        Some(self.closed_at.load(Ordering::Relaxed)).filter(|&time| time != 0).map(UnixSecs)
+    }
+
+    /// Notes that it was found not to be the active one at `now`.
+    pub(super) fn note_closed(&self, now: UnixSecs) {
+        if self.closed_at().is_none() {
+            self.closed_at.store(now.0.max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a sync of it has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes that a sync of it has failed.
+    pub(super) fn note_failed(&self) {
+        self.failed.store(1, Ordering::Relaxed);
+    }
+
+    /// Makes these records durable.
+    pub(super) fn sync_records(&self, records: std::ops::Range<u32>) -> io::Result<()> {
+        let at = |record: u32| self.layout().records_at() + record as usize * 16;
+        self.map.flush(at(records.start)..at(records.end))
+    }
+
+    /// Makes everything durable, index and fill marks included.
+    pub(super) fn sync_all(&self) -> io::Result<()> {
+        self.map.flush(0..self.layout().file_len())
+    }
+
+    /// Seals the segment, which nobody appends to any more: contents first, then the word that says so.
+    pub(super) fn seal(&self, now: UnixSecs) -> io::Result<()> {
+        self.sync_all()?;
+        self.map.seal().store(self.header.seal(now), Ordering::Relaxed);
+        self.map.flush(0..FILLS_AT)
+    }
+
+    /// Reads the index into memory.
+    pub(super) fn read_index_in(&self) {
+        self.map.read_index_in();
+    }
+
+    /// The chunks that hold anything: one more than the last that does.
+    pub(super) fn chunks_used(&self) -> u32 {
+        let holds_any = |&chunk: &u32| {
+            let at = chunk as usize * CHUNK as usize * 2;
+            // A process may have died between the first record's words and the chunk's fill mark.
+            self.fills()[chunk as usize].load(Ordering::Acquire) != 0
+                || self.records()[at..at + 2].iter().any(|word| word.load(Ordering::Relaxed) != 0)
+        };
+        (0..self.header.capacity / CHUNK).rev().find(holds_any).map_or(0, |chunk| chunk + 1)
+    }
+}
+
+impl Memory for SegmentFile {
+    fn records(&self) -> &[AtomicU64] {
+        self.map.records()
+    }
+
+    fn slots(&self) -> &[AtomicU32] {
+        self.map.slots()
+    }
+
+    fn fills(&self) -> &[AtomicU32] {
+        self.map.fills()
+    }
+
+    fn prefetch(&self, slot: usize) {
+        self.map.prefetch(slot);
+    }
+}

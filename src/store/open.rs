@@ -1,0 +1,147 @@
+//! Start: from the files of a directory to two rings that can be served.
+//!
+//! First everything is looked at and nothing is touched: another key, a missing key or another format version ends the
+//! start here. Then damaged files are set aside, indexes that cannot be believed are rebuilt, and each ring is put
+//! together: sealed segments, the newest one that is not sealed and holds anything as the active one, an empty one as
+//! the spare.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::directory::{Directory, LastRun};
+use super::error::OpenError;
+use super::file::{BadFile, SegmentFile};
+use super::format::{BadHeader, Header, RingKind, key_check};
+use super::repair::rebuild;
+use super::sizing::Bounds;
+use crate::atomics::Ordering;
+use crate::clock::UnixSecs;
+use crate::table::{CHUNK, Memory, Ring, Secret, Segment, View, Writable};
+
+/// A segment whose records may lack slots, with the number of chunks to go over.
+pub(super) type ToRepair = (Arc<Segment<SegmentFile>>, u32);
+
+/// What a directory holds.
+pub(super) struct Contents {
+    pub(super) secret: Secret,
+    files: Vec<SegmentFile>,
+    last_run: LastRun,
+}
+
+impl Contents {
+    /// Looks through the directory; damaged files are set aside once nothing forbids the start.
+    pub(super) fn read(directory: &Directory) -> Result<Self, OpenError> {
+        let io = |what| OpenError::io(directory.path(), what);
+        let paths = directory.segment_files().map_err(io("list the directory"))?;
+        let secret = directory.secret(!paths.is_empty())?;
+        let (mut files, mut damaged) = (Vec::new(), Vec::<(PathBuf, BadFile)>::new());
+        for path in paths {
+            match SegmentFile::open(&path) {
+                Ok(file) if file.header().key_check != key_check(&secret) => {
+                    return Err(OpenError::OtherKey { path, key: directory.key_path() });
+                }
+                Ok(file) => files.push(file),
+                Err(BadFile::Header(BadHeader::Version(version))) => {
+                    return Err(OpenError::OtherVersion { path, version });
+                }
+                Err(reason) => damaged.push((path, reason)),
+            }
+        }
+        for (path, reason) in damaged {
+            let aside = directory.set_aside(&path).map_err(OpenError::io(&path, "set the damaged file aside"))?;
+            log::error!("{}: {reason}; set aside as {}, the rest is used", path.display(), aside.display());
+        }
+        files.sort_by_key(|file| file.header().sequence);
+        Ok(Self { secret, files, last_run: directory.last_run() })
+    }
+
+    /// Makes the indexes believable as far as that has to be before they are served.
+    pub(super) fn restore(&self, threads: usize) {
+        if self.last_run == LastRun::OtherBoot {
+            for file in self.files.iter().filter(|file| file.sealed_at().is_none()) {
+                rebuild(file, threads);
+            }
+        }
+    }
+
+    /// Whether slots may be missing, to be added behind the workers.
+    pub(super) fn needs_repair(&self) -> bool {
+        self.last_run == LastRun::SameBoot
+    }
+
+    /// Takes the files of one ring and puts the ring together. A file that is neither needed nor holds anything is
+    /// removed.
+    pub(super) fn ring(
+        &mut self,
+        kind: RingKind,
+        directory: &Directory,
+        bounds: &Bounds,
+        now: UnixSecs,
+    ) -> Result<Ring<SegmentFile>, OpenError> {
+        let (mine, others) = self.files.drain(..).partition(|file| file.ring() == kind);
+        self.files = others;
+        let mine: Vec<SegmentFile> = mine;
+        let mut next_sequence = mine.last().map_or(1, |file| file.header().sequence + 1);
+        let resume = self.last_run == LastRun::Clean;
+        let (mut older, mut active, mut spare) = (Vec::new(), None, None);
+        for file in mine.into_iter().rev() {
+            let is_empty = file.sealed_at().is_none() && file.chunks_used() == 0;
+            if file.sealed_at().is_some() || (active.is_some() && !is_empty) {
+                older.push(Arc::new(reader(file)));
+            } else if !is_empty {
+                active = Some(writable(file, resume));
+            } else if spare.is_none() && active.is_none() {
+                spare = Some(writable(file, resume));
+            } else {
+                std::fs::remove_file(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
+            }
+        }
+        let active = match active.or_else(|| spare.take()) {
+            Some(active)
+                if active.segment.sequence() > older.first().map_or(0, |newest: &Arc<_>| newest.sequence()) =>
+            {
+                active
+            }
+            older_than_sealed => {
+                older.extend(older_than_sealed.map(|writable| writable.segment));
+                older.sort_by_key(|segment| std::cmp::Reverse(segment.sequence()));
+                let file = create(kind, next_sequence, bounds.min_capacity, &self.secret, directory, now)
+                    .map_err(OpenError::io(directory.path(), "make a segment file"))?;
+                next_sequence += 1;
+                writable(file, false)
+            }
+        };
+        debug_assert!(next_sequence > active.segment.sequence());
+        Ok(Ring::new(View { active, older, spare }))
+    }
+}
+
+/// Makes a new, empty segment file.
+pub(super) fn create(
+    ring: RingKind,
+    sequence: u64,
+    capacity: u32,
+    secret: &Secret,
+    directory: &Directory,
+    now: UnixSecs,
+) -> std::io::Result<SegmentFile> {
+    let header = Header { ring, sequence, capacity, created: now, key_check: key_check(secret) };
+    SegmentFile::create(directory, header)
+}
+
+/// A segment that records can be appended to. With `resume` the chunks that are not full are continued.
+pub(super) fn writable(file: SegmentFile, resume: bool) -> Writable<SegmentFile> {
+    let lease = Arc::new(());
+    let used = file.chunks_used();
+    let is_unfinished = |&chunk: &u32| file.fills()[chunk as usize].load(Ordering::Relaxed) < CHUNK;
+    let unfinished = (0..used).filter(|chunk| resume && is_unfinished(chunk)).collect();
+    let sequence = file.header().sequence;
+    let segment = Segment::new(file, sequence, used, unfinished, Arc::downgrade(&lease));
+    Writable { segment: Arc::new(segment), lease }
+}
+
+/// A segment that is only read.
+fn reader(file: SegmentFile) -> Segment<SegmentFile> {
+    let (sequence, used) = (file.header().sequence, file.chunks_used());
+    Segment::new(file, sequence, used, Vec::new(), std::sync::Weak::new())
+}

@@ -1,0 +1,101 @@
+//! [`Writer`] and [`Session`]: one worker's way into the state.
+
+use std::sync::Arc;
+
+use super::Store;
+use super::file::SegmentFile;
+use crate::clock::UnixSecs;
+use crate::grey::{Change, Client, Full, State, Triplet};
+use crate::table::{Cursor, Entry, Kind, Lifetimes, Loaded, Record, Ring, SegmentFull, Tag, View};
+
+/// One worker's way into the state: it owns the chunks that it appends to.
+#[derive(Debug)]
+pub struct Writer {
+    store: Arc<Store>,
+    pending: Cursor,
+    established: Cursor,
+}
+
+/// The state during one turn of an event loop: the segments that it began with stay until it is dropped.
+#[derive(Debug)]
+pub struct Session<'w> {
+    lifetimes: Lifetimes,
+    pending: Appender<'w>,
+    established: Appender<'w>,
+}
+
+/// One ring as a session sees it.
+#[derive(Debug)]
+struct Appender<'w> {
+    ring: &'w Ring<SegmentFile>,
+    view: Loaded<SegmentFile>,
+    cursor: &'w mut Cursor,
+}
+
+impl Writer {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store, pending: Cursor::default(), established: Cursor::default() }
+    }
+
+    /// The state as it is seen during one turn of an event loop. Not to be held while waiting.
+    pub fn session(&mut self) -> Session<'_> {
+        let Store { pending, established, lifetimes, .. } = &*self.store;
+        Session {
+            lifetimes: *lifetimes,
+            pending: Appender { ring: pending, view: pending.load(), cursor: &mut self.pending },
+            established: Appender { ring: established, view: established.load(), cursor: &mut self.established },
+        }
+    }
+}
+
+impl Session<'_> {
+    fn entry(&self, view: &View<SegmentFile>, tag: Tag, now: UnixSecs, void: Option<UnixSecs>) -> Entry {
+        Entry::fold(view.segments().flat_map(|segment| segment.find(tag)), now, self.lifetimes, void)
+    }
+}
+
+impl State for Session<'_> {
+    fn prefetch(&self, tags: &[Tag]) {
+        for &tag in tags {
+            self.established.view.prefetch(tag);
+            self.pending.view.prefetch(tag);
+        }
+    }
+
+    fn triplet(&self, tag: Tag, now: UnixSecs) -> Triplet {
+        let established = self.entry(&self.established.view, tag, now, None);
+        if let Some(last) = established.passed {
+            return Triplet::Passed { last };
+        }
+        let pending = self.entry(&self.pending.view, tag, now, established.void).pending;
+        pending.map_or(Triplet::Unknown, |first| Triplet::Pending { first })
+    }
+
+    fn client(&self, tag: Tag, now: UnixSecs) -> Option<Client> {
+        self.entry(&self.established.view, tag, now, None).client.map(|(count, last)| Client { count, last })
+    }
+
+    fn append(&mut self, tag: Tag, change: Change, _now: UnixSecs) -> Result<(), Full> {
+        let (kind, time, count) = match change {
+            Change::Pending(time) => (Kind::Pending, time, 0),
+            Change::Passed(time) => (Kind::Passed, time, 0),
+            Change::Client(client) => (Kind::Client, client.last, client.count),
+        };
+        let record = Record { tag, kind, time, count, origin: 0 };
+        match change {
+            Change::Pending(_) => self.pending.append(&record),
+            Change::Passed(_) | Change::Client(_) => self.established.append(&record),
+        }
+    }
+}
+
+impl Appender<'_> {
+    fn append(&mut self, record: &Record) -> Result<(), Full> {
+        while self.view.active.segment.append(self.cursor, record) == Err(SegmentFull) {
+            let full = self.view.active.segment.sequence();
+            self.ring.roll_over(full).map_err(|_| Full)?;
+            self.view = self.ring.load();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! [`Upkeep`]: what keeps a ring in shape, some twenty times a second, on control's time and never a worker's.
+//!
+//! ```text
+//! spare --worker: full--> active --worker or age--> closed --nobody writes--> sealed --a life later--> dropped
+//!                                                                                 \--no room--> dropped early
+//! ```
+//!
+//! A dropped segment leaves the ring first; its file goes once the last reader has let go of it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::directory::Directory;
+use super::file::SegmentFile;
+use super::format::RingKind;
+use super::open::{create, writable};
+use super::sizing::{self, Bounds, MAX_SEGMENTS};
+use crate::clock::UnixSecs;
+use crate::metrics::{Counter, Counters};
+use crate::table::{CHUNK, Ring, Secret, Segment};
+
+/// How long a failed attempt at a spare is not repeated.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// The upkeep of one ring. One thread at a time uses it.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    kind: RingKind,
+    bounds: Bounds,
+    /// Seconds that a record counts.
+    life: u32,
+    /// A closed segment younger than this is not dropped early, in seconds.
+    protected: u32,
+    next_sequence: u64,
+    /// Out of the ring, but perhaps still read.
+    retired: Vec<Arc<Segment<SegmentFile>>>,
+    not_before: Option<Instant>,
+}
+
+/// What upkeep works on and with.
+pub(super) struct Tools<'a> {
+    pub(super) ring: &'a Ring<SegmentFile>,
+    pub(super) directory: &'a Directory,
+    pub(super) secret: &'a Secret,
+    pub(super) counters: &'a Counters,
+    pub(super) now: UnixSecs,
+    /// Whether the clock has been steady for long enough to believe that something has expired.
+    pub(super) settled: bool,
+}
+
+impl Upkeep {
+    pub(super) fn new(ring: &Ring<SegmentFile>, bounds: Bounds, life: u32, protected: u32) -> Self {
+        let view = ring.load();
+        let newest = view.spare.as_ref().unwrap_or(&view.active);
+        Self {
+            kind: newest.segment.memory().ring(),
+            bounds,
+            life,
+            protected,
+            next_sequence: newest.segment.sequence() + 1,
+            retired: Vec::new(),
+            not_before: None,
+        }
+    }
+
+    /// One round: everything that is due.
+    pub(super) fn round(&mut self, tools: &Tools<'_>) {
+        self.roll_over_by_age(tools);
+        seal_closed(tools);
+        self.drop_expired(tools);
+        if self.not_before.is_none_or(|time| Instant::now() >= time) {
+            self.not_before = None;
+            if let Err(error) = self.provide_spare(tools) {
+                self.not_before = Some(Instant::now() + RETRY);
+                tools.counters.add(Counter::SpareFailures, 1);
+                log::error!(
+                    "{}: no spare {} segment could be made: {error}; known senders pass as before, unknown ones get the \
+                     on-full answer once the present segment is full; next attempt in {} s",
+                    tools.directory.path().display(),
+                    self.kind.name(),
+                    RETRY.as_secs(),
+                );
+            }
+        }
+        self.remove_retired(tools);
+    }
+
+    /// Rolls over a segment that is a quarter of a life old, or whose sync has failed.
+    fn roll_over_by_age(&mut self, tools: &Tools<'_>) {
+        let active = Arc::clone(&tools.ring.load().active.segment);
+        // Chunk 0 is always the first to be claimed, so its first record is the oldest.
+        let Some(first) = active.record(0) else { return };
+        let aged = tools.now.since(first.time) >= (self.life / 4).max(1);
+        if !aged && !active.memory().has_failed() {
+            return;
+        }
+        let capacity = if aged { sizing::after_age(active.filled(), &self.bounds) } else { active.capacity() };
+        let fits = |spare: u32| spare == capacity;
+        let spare = tools.ring.load().spare.as_ref().map(|spare| spare.segment.capacity());
+        if !spare.is_some_and(fits) && self.make_room(capacity, tools) {
+            // A spare of another size serves as well when this one cannot be made.
+            let _ = self.make_spare(capacity, tools);
+        }
+        let _ = tools.ring.roll_over(active.sequence());
+    }
+
+    fn drop_expired(&mut self, tools: &Tools<'_>) {
+        while tools.settled
+            && let Some((oldest, closed_at)) = oldest_closed(tools.ring)
+            && tools.now.since(closed_at) > self.life
+        {
+            self.retire(&oldest, tools);
+            tools.counters.add(Counter::SegmentsExpired, 1);
+            log::info!("{}: expired as a whole, dropped", oldest.memory().path().display());
+        }
+    }
+
+    /// Makes a spare if there is none, or a larger one if the active segment is filling early.
+    fn provide_spare(&mut self, tools: &Tools<'_>) -> io::Result<()> {
+        let (active, spare) = {
+            let view = tools.ring.load();
+            (Arc::clone(&view.active.segment), view.spare.as_ref().map(|spare| spare.segment.capacity()))
+        };
+        // Claimed, not filled: chunks that a killed process left unfinished are used up as well.
+        let (used, capacity) = (active.chunks_claimed() * CHUNK, active.capacity());
+        let age = active.record(0).map_or(0, |first| tools.now.since(first.time));
+        let wanted = if sizing::fills_early(used, capacity, age, self.life) {
+            sizing::after_filling(capacity, &self.bounds)
+        } else {
+            capacity.clamp(self.bounds.min_capacity, self.bounds.max_capacity)
+        };
+        if spare.is_some_and(|spare| spare >= wanted) {
+            return Ok(());
+        }
+        if !self.make_room(wanted, tools) {
+            return Ok(());
+        }
+        self.make_spare(wanted, tools)
+    }
+
+    fn make_spare(&mut self, capacity: u32, tools: &Tools<'_>) -> io::Result<()> {
+        let file = create(self.kind, self.next_sequence, capacity, tools.secret, tools.directory, tools.now)?;
+        self.next_sequence += 1;
+        let outgrown = tools.ring.load().spare.as_ref().map(|spare| Arc::clone(&spare.segment));
+        tools.ring.set_spare(Some(&writable(file, false)));
+        // A worker may have taken the old spare in the meantime: then it is in use and stays.
+        let outgrown =
+            outgrown.filter(|spare| tools.ring.load().segments().all(|segment| segment.sequence() != spare.sequence()));
+        self.retired.extend(outgrown);
+        Ok(())
+    }
+
+    /// Drops the oldest segments until another one of `capacity` records has room; false if that must not be.
+    fn make_room(&mut self, capacity: u32, tools: &Tools<'_>) -> bool {
+        let needed = super::format::Layout::new(capacity).file_len() as u64;
+        loop {
+            self.remove_retired(tools);
+            let (count, bytes) = {
+                let view = tools.ring.load();
+                let files = view.segments().chain(view.spare.as_ref().map(|spare| &spare.segment));
+                let bytes = files.chain(&self.retired).map(|segment| segment.memory().len()).sum::<u64>();
+                (view.segments().count(), bytes)
+            };
+            if count < MAX_SEGMENTS && bytes + needed <= self.bounds.share {
+                return true;
+            }
+            let Some((oldest, closed_at)) = oldest_closed(tools.ring) else { return false };
+            if tools.now.since(closed_at) < self.protected || !oldest.is_quiet() {
+                return false;
+            }
+            self.retire(&oldest, tools);
+            tools.counters.add(Counter::SegmentsDroppedEarly, 1);
+            log::warn!(
+                "{}: dropped before its time, {} s after it was closed, to stay within --max-state",
+                oldest.memory().path().display(),
+                tools.now.since(closed_at),
+            );
+        }
+    }
+
+    fn retire(&mut self, segment: &Arc<Segment<SegmentFile>>, tools: &Tools<'_>) {
+        tools.ring.remove(segment.sequence());
+        self.retired.push(Arc::clone(segment));
+    }
+
+    /// Unmaps and removes what nobody reads any more.
+    fn remove_retired(&mut self, tools: &Tools<'_>) {
+        let before = self.retired.len();
+        self.retired.retain(|segment| {
+            if Arc::strong_count(segment) > 1 {
+                return true;
+            }
+            if let Err(error) = std::fs::remove_file(segment.memory().path()) {
+                log::warn!("{}: cannot be removed: {error}", segment.memory().path().display());
+            }
+            false
+        });
+        if self.retired.len() < before
+            && let Err(error) = tools.directory.sync()
+        {
+            log::warn!("{}: cannot be synced: {error}", tools.directory.path().display());
+        }
+    }
+}
+
+/// Notes the closed segments and seals those that nobody writes to any more.
+fn seal_closed(tools: &Tools<'_>) {
+    let open: Vec<_> =
+        tools.ring.load().older.iter().filter(|segment| segment.memory().sealed_at().is_none()).cloned().collect();
+    for segment in open {
+        let file = segment.memory();
+        if file.closed_at().is_none() {
+            file.note_closed(tools.now);
+            tools.counters.add(Counter::SegmentsRolledOver, 1);
+        }
+        if file.has_failed() || !segment.is_quiet() {
+            continue;
+        }
+        if let Err(error) = file.seal(file.closed_at().unwrap_or(tools.now)) {
+            file.note_failed();
+            tools.counters.add(Counter::SyncFailures, 1);
+            log::error!(
+                "{}: cannot be sealed: {error}; still read, but not believed after a crash",
+                file.path().display()
+            );
+        }
+    }
+}
+
+/// The oldest segment that is not the active one, and when it was closed.
+fn oldest_closed(ring: &Ring<SegmentFile>) -> Option<(Arc<Segment<SegmentFile>>, UnixSecs)> {
+    let oldest = Arc::clone(ring.load().older.last()?);
+    let closed_at = oldest.memory().closed_at()?;
+    Some((oldest, closed_at))
+}
