@@ -7,6 +7,6 @@ mod parse;
 mod reply;
 mod request;
 
-pub use parse::{Limit, Resume, Status, parse};
-pub use reply::{Replies, Verdict};
+pub use parse::{Limit, MAX_REQUEST, Resume, Status, parse};
+pub use reply::{DUNNO, Replies, Verdict};
 pub use request::Request;
