@@ -1,10 +1,13 @@
-//! (request, state, now) -> [`Decision`].
+//! (request, state, now) -> [`Decision`]. The order and the bounds are postgrey's.
 
 use super::whitelist::Lists;
-use super::{Instances, Rules, State};
+use super::{Change, Client, Full, Instances, OnFull, Rules, State, Triplet, key};
 use crate::clock::UnixSecs;
 use crate::policy::{Request, Verdict};
-use crate::table::Secret;
+use crate::table::{MAX_COUNT, Secret, Tag};
+
+/// A client's passed triplets are counted at most once in this many seconds.
+const COUNT_INTERVAL: u32 = 3600;
 
 /// What to answer, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +42,161 @@ pub enum Reason {
     StateFull,
 }
 
-/// Decides one request at `now`.
-pub fn decide(
-    _request: &Request<'_>,
-    _rules: &Rules,
-    _lists: &Lists,
-    _secret: &Secret,
-    _state: &mut impl State,
-    _instances: &mut Instances,
-    _now: UnixSecs,
-) -> Decision {
-    Decision { verdict: Verdict::Dunno, reason: Reason::NotGreylisted }
+/// What a decision depends on beside request, state and time.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'a> {
+    /// Times, counts and networks.
+    pub rules: &'a Rules,
+    /// The whitelists.
+    pub lists: &'a Lists,
+    /// The key of the state's tags.
+    pub secret: &'a Secret,
 }
+
+/// Decides one request at `now`. `instances` is the connection's; `scratch` is overwritten.
+pub fn decide(
+    request: &Request<'_>,
+    policy: Policy<'_>,
+    state: &mut impl State,
+    instances: &mut Instances,
+    scratch: &mut Vec<u8>,
+    now: UnixSecs,
+) -> Decision {
+    let pass = |reason| Decision { verdict: Verdict::Dunno, reason };
+    let Some(asked) = Asked::of(request) else { return pass(Reason::NotGreylisted) };
+    if policy.lists.clients.has_name(asked.client_name) {
+        return pass(Reason::ClientWhitelist);
+    }
+    let Some(address) = key::parse_address(asked.client_address) else { return pass(Reason::NotGreylisted) };
+    if policy.lists.clients.has_address(address) {
+        return pass(Reason::ClientWhitelist);
+    }
+    if policy.lists.recipients.has(asked.recipient) {
+        return pass(Reason::RecipientWhitelist);
+    }
+    let Policy { rules, secret, .. } = policy;
+    let tags = Tags {
+        client: key::client_tag(secret, address, scratch),
+        triplet: key::triplet_tag(secret, rules.networks, address, asked.sender, asked.recipient, scratch),
+    };
+    state.prefetch(&[tags.client, tags.triplet]);
+    let mut greylist = Greylist { rules, state, tags, now };
+    let client = greylist.client();
+    if client.is_some_and(|client| client.count >= rules.auto_whitelist_clients) {
+        greylist.refresh_client(client);
+        return pass(Reason::ClientAwl);
+    }
+    let mut is_new_message = || {
+        request.instance.is_none_or(|instance| instances.is_new(key::instance_tag(secret, instance, scratch).bits()))
+    };
+    greylist.triplet(client, &mut is_new_message)
+}
+
+/// What greylisting needs to know of a request.
+struct Asked<'a> {
+    client_name: &'a [u8],
+    client_address: &'a [u8],
+    sender: &'a [u8],
+    recipient: &'a [u8],
+}
+
+impl<'a> Asked<'a> {
+    /// `None` if something is missing or it is not greylisting's to answer: another kind of request, a state in which
+    /// Postfix names no single recipient, an authenticated client.
+    fn of(request: &Request<'a>) -> Option<Self> {
+        let is_policy_request = request.request == Some(b"smtpd_access_policy");
+        let is_authenticated = request.sasl_username.is_some_and(|name| !name.is_empty());
+        let recipient = request.recipient?;
+        let names_recipient = !recipient.is_empty() || request.protocol_state.is_none_or(|state| state == b"RCPT");
+        (is_policy_request && !is_authenticated && names_recipient).then_some(Self {
+            client_name: request.client_name?,
+            client_address: request.client_address?,
+            sender: request.sender?,
+            recipient,
+        })
+    }
+}
+
+struct Tags {
+    client: Tag,
+    triplet: Tag,
+}
+
+/// The part of a decision that reads and writes the state.
+struct Greylist<'a, S> {
+    rules: &'a Rules,
+    state: &'a mut S,
+    tags: Tags,
+    now: UnixSecs,
+}
+
+impl<S: State> Greylist<'_, S> {
+    fn client(&self) -> Option<Client> {
+        (self.rules.auto_whitelist_clients > 0).then(|| self.state.client(self.tags.client, self.now)).flatten()
+    }
+
+    fn triplet(&mut self, client: Option<Client>, is_new_message: &mut dyn FnMut() -> bool) -> Decision {
+        match self.state.triplet(self.tags.triplet, self.now) {
+            Triplet::Passed { last } => {
+                if self.is_stale(last) {
+                    // A last-seen time that cannot be recorded only lets the entry expire a little sooner.
+                    let _ = self.append(self.tags.triplet, Change::Passed(self.now));
+                }
+                Decision { verdict: Verdict::Dunno, reason: Reason::TripletFound }
+            }
+            Triplet::Pending { first } => self.retry(first, client, is_new_message),
+            Triplet::Unknown if self.rules.delay == 0 => self.retry(self.now, client, is_new_message),
+            Triplet::Unknown => self.new_triplet(),
+        }
+    }
+
+    fn new_triplet(&mut self) -> Decision {
+        let recorded = self.append(self.tags.triplet, Change::Pending(self.now));
+        let defer = Verdict::Defer { seconds_left: self.rules.delay };
+        match (recorded, self.rules.on_full) {
+            (Ok(()), _) => Decision { verdict: defer, reason: Reason::New },
+            (Err(Full), OnFull::Defer) => Decision { verdict: defer, reason: Reason::StateFull },
+            (Err(Full), OnFull::Dunno) => Decision { verdict: Verdict::Dunno, reason: Reason::StateFull },
+        }
+    }
+
+    fn retry(&mut self, first: UnixSecs, client: Option<Client>, is_new_message: &mut dyn FnMut() -> bool) -> Decision {
+        let delayed = self.now.since(first);
+        if delayed < self.rules.delay {
+            let missing = self.rules.delay - delayed;
+            let verdict = Verdict::Defer { seconds_left: missing };
+            return Decision { verdict, reason: Reason::EarlyRetry { missing } };
+        }
+        // A pass that cannot be recorded is still a pass.
+        let _ = self.append(self.tags.triplet, Change::Passed(self.now));
+        self.count_client(client);
+        let verdict = if is_new_message() { Verdict::Prepend { delayed } } else { Verdict::Dunno };
+        Decision { verdict, reason: Reason::TripletFound }
+    }
+
+    fn count_client(&mut self, client: Option<Client>) {
+        let due = client.is_none_or(|client| self.now.since(client.last) >= COUNT_INTERVAL);
+        if self.rules.auto_whitelist_clients > 0 && due {
+            let count = client.map_or(0, |client| client.count).saturating_add(1).min(MAX_COUNT);
+            let _ = self.append(self.tags.client, Change::Client(Client { count, last: self.now }));
+        }
+    }
+
+    fn refresh_client(&mut self, client: Option<Client>) {
+        if let Some(client) = client.filter(|client| self.is_stale(client.last)) {
+            let _ = self.append(self.tags.client, Change::Client(Client { last: self.now, ..client }));
+        }
+    }
+
+    /// Whether a recorded last-seen time is so old that a newer one is worth a record.
+    fn is_stale(&self, last: UnixSecs) -> bool {
+        self.now.since(last) > self.rules.max_age / 8
+    }
+
+    fn append(&mut self, tag: Tag, change: Change) -> Result<(), Full> {
+        self.state.append(tag, change, self.now)
+    }
+}
+
+#[cfg(test)]
+mod tests;

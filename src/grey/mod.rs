@@ -4,11 +4,13 @@
 
 mod decide;
 mod instances;
+mod key;
 mod rules;
+mod sender;
 mod state;
 pub mod whitelist;
 
-pub use decide::{Decision, Reason, decide};
+pub use decide::{Decision, Policy, Reason, decide};
 pub use instances::Instances;
 pub use rules::{Networks, OnFull, Rules};
 pub use state::{Change, Client, Full, State, Triplet};

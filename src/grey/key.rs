@@ -1,0 +1,139 @@
+//! From a request to the tags that stand for its triplet and its client.
+//!
+//! What is hashed is a letter for the kind and length-prefixed fields, so no two keys run into each other:
+//! `docs/FORMAT.md`, "Tag".
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Networks;
+use super::sender::push_sender;
+use crate::table::{Secret, Tag};
+
+/// The address in a request; an IPv4 address in IPv6's form is the IPv4 address.
+pub(super) fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
+    Some(address.to_canonical())
+}
+
+/// The tag of a client of the auto-whitelist: the whole address.
+pub(super) fn client_tag(secret: &Secret, address: IpAddr, scratch: &mut Vec<u8>) -> Tag {
+    scratch.clear();
+    scratch.push(b'C');
+    push_address(scratch, address);
+    secret.tag(scratch)
+}
+
+/// The tag of a triplet: network, sender as it counts, recipient; upper and lower case are the same.
+pub(super) fn triplet_tag(
+    secret: &Secret,
+    networks: Networks,
+    address: IpAddr,
+    sender: &[u8],
+    recipient: &[u8],
+    scratch: &mut Vec<u8>,
+) -> Tag {
+    scratch.clear();
+    scratch.push(b'T');
+    push_address(scratch, network(address, networks));
+    push_text(scratch, |out| push_sender(sender, out));
+    push_text(scratch, |out| out.extend_from_slice(recipient));
+    secret.tag(scratch)
+}
+
+/// The tag of a message, for the connection's memory of headers.
+pub(super) fn instance_tag(secret: &Secret, instance: &[u8], scratch: &mut Vec<u8>) -> Tag {
+    scratch.clear();
+    scratch.push(b'I');
+    scratch.extend_from_slice(instance);
+    secret.tag(scratch)
+}
+
+fn network(address: IpAddr, networks: Networks) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let host_bits = 32_u32.saturating_sub(u32::from(networks.ipv4_prefix));
+            let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
+        }
+        IpAddr::V6(address) => {
+            let host_bits = 128_u32.saturating_sub(u32::from(networks.ipv6_prefix));
+            let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+    }
+}
+
+fn push_address(out: &mut Vec<u8>, address: IpAddr) {
+    push_field(out, |out| match address {
+        IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
+        IpAddr::V6(address) => out.extend_from_slice(&address.octets()),
+    });
+}
+
+fn push_text(out: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>)) {
+    push_field(out, |out| {
+        let start = out.len();
+        push(out);
+        out[start..].make_ascii_lowercase();
+    });
+}
+
+fn push_field(out: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>)) {
+    const LENGTH: usize = 4;
+    let start = out.len() + LENGTH;
+    out.extend_from_slice(&[0; LENGTH]);
+    push(out);
+    let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
+    out[start - LENGTH..start].copy_from_slice(&length.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULT: Networks = Networks { ipv4_prefix: 24, ipv6_prefix: 64 };
+
+    fn tag(networks: Networks, address: &str, sender: &str, recipient: &str) -> Tag {
+        let address = parse_address(address.as_bytes()).unwrap();
+        triplet_tag(&Secret([1; 16]), networks, address, sender.as_bytes(), recipient.as_bytes(), &mut Vec::new())
+    }
+
+    #[test]
+    fn networks_group_clients() {
+        let same = |networks, one, other| tag(networks, one, "a@b", "c@d") == tag(networks, other, "a@b", "c@d");
+        assert!(same(DEFAULT, "192.0.2.1", "192.0.2.255"));
+        assert!(!same(DEFAULT, "192.0.2.1", "192.0.3.1"));
+        assert!(same(DEFAULT, "192.0.2.1", "::ffff:192.0.2.9"));
+        assert!(same(DEFAULT, "2001:db8:1:2::25", "2001:0DB8:1:2:9:9:9:9"));
+        assert!(!same(DEFAULT, "2001:db8:1:2::25", "2001:db8:1:3::25"));
+        let by_host = Networks { ipv4_prefix: 32, ipv6_prefix: 128 };
+        assert!(!same(by_host, "192.0.2.1", "192.0.2.2"));
+        assert!(!same(by_host, "2001:db8::1", "2001:db8::2"));
+        let all = Networks { ipv4_prefix: 0, ipv6_prefix: 0 };
+        assert!(same(all, "192.0.2.1", "10.0.0.1"));
+        assert!(same(all, "2001:db8::1", "::1"));
+    }
+
+    #[test]
+    fn hosts_whose_bytes_are_letters_stay_apart() {
+        let by_host = Networks { ipv4_prefix: 32, ipv6_prefix: 128 };
+        // 0x41 is `A`, 0x61 is `a`.
+        assert_ne!(tag(by_host, "65.0.0.1", "a@b", "c@d"), tag(by_host, "97.0.0.1", "a@b", "c@d"));
+    }
+
+    #[test]
+    fn case_is_ignored_and_fields_do_not_run_together() {
+        assert_eq!(tag(DEFAULT, "10.0.0.1", "A@B", "C@D"), tag(DEFAULT, "10.0.0.1", "a@b", "c@d"));
+        assert_ne!(tag(DEFAULT, "10.0.0.1", "a@b/c", "d"), tag(DEFAULT, "10.0.0.1", "a@b", "c/d"));
+        assert_ne!(tag(DEFAULT, "10.0.0.1", "ab", "c"), tag(DEFAULT, "10.0.0.1", "a", "bc"));
+        assert_ne!(tag(DEFAULT, "10.0.0.1", "Ä@b", "c"), tag(DEFAULT, "10.0.0.1", "ä@b", "c"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", "unknown", "1.2.3", "1.2.3.4.5", "300.1.1.1", "1.2.3.4 ", "1.2.3.4:25", "[::1]"] {
+            assert_eq!(parse_address(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(parse_address(b"\xff"), None);
+    }
+}
