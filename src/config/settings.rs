@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Facility;
 use crate::grey::Rules;
 
 /// Everything the daemon needs to know to run.
@@ -125,8 +126,8 @@ pub struct LogSettings {
 pub enum LogTarget {
     /// Standard error.
     Stderr,
-    /// The local syslog daemon, with this facility's name (`mail`).
-    Syslog(String),
+    /// The local syslog daemon, with this facility.
+    Syslog(Facility),
 }
 
 /// What the process becomes.
