@@ -4,6 +4,7 @@ mod atomics;
 pub mod clock;
 pub mod config;
 pub mod grey;
+pub mod logs;
 pub mod metrics;
 pub mod policy;
 pub mod store;

@@ -1,0 +1,167 @@
+//! A decision as postgrey's log line, byte for byte, so that what reads postgrey's log reads this one.
+//!
+//! Everything that comes from a peer is escaped as postgrey does it on stderr: `%` is doubled and a byte that is not
+//! printable ASCII becomes `%XX`. So no peer can end a line or forge one.
+
+use std::io::Write;
+
+use crate::grey::{Decision, Reason};
+use crate::policy::Verdict;
+
+/// The attributes that a line shows. An absent one is as an empty one: it is left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fields<'a> {
+    pub(super) queue_id: &'a [u8],
+    pub(super) client_name: &'a [u8],
+    pub(super) client_address: &'a [u8],
+    pub(super) sender: &'a [u8],
+    pub(super) recipient: &'a [u8],
+}
+
+/// Appends the line of a decision to `out`, without a line end.
+pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fields<'_>) {
+    if !fields.queue_id.is_empty() {
+        escape(out, fields.queue_id);
+        out.extend_from_slice(b": ");
+    }
+    let action: &[u8] = match decision.verdict {
+        Verdict::Defer { .. } => b"action=greylist",
+        Verdict::Dunno | Verdict::Prepend { .. } => b"action=pass",
+    };
+    out.extend_from_slice(action);
+    out.extend_from_slice(b", reason=");
+    write_reason(out, decision.reason);
+    if let Verdict::Prepend { delayed } = decision.verdict {
+        write_number(out, ", delay=", delayed);
+    }
+    for (name, value) in [
+        ("client_name", fields.client_name),
+        ("client_address", fields.client_address),
+        ("sender", fields.sender),
+        ("recipient", fields.recipient),
+    ] {
+        if !value.is_empty() {
+            out.extend_from_slice(b", ");
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'=');
+            escape(out, value);
+        }
+    }
+}
+
+/// Appends `text` of our own to `out`; control characters in it, which can only be quoted ones, become `%XX`.
+pub(super) fn write_event(out: &mut Vec<u8>, text: &str) {
+    for &byte in text.as_bytes() {
+        if byte.is_ascii_control() { write_hex(out, byte) } else { out.push(byte) }
+    }
+}
+
+fn write_reason(out: &mut Vec<u8>, reason: Reason) {
+    let text = match reason {
+        Reason::ClientWhitelist => "client whitelist",
+        Reason::RecipientWhitelist => "recipient whitelist",
+        Reason::ClientAwl => "client AWL",
+        Reason::New => "new",
+        Reason::TripletFound => "triplet found",
+        Reason::StateFull => "state full",
+        Reason::NotGreylisted => "not greylisted",
+        Reason::EarlyRetry { missing } => {
+            write_number(out, "early-retry (", missing);
+            "s missing)"
+        }
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn escape(out: &mut Vec<u8>, value: &[u8]) {
+    for &byte in value {
+        match byte {
+            b'%' => out.extend_from_slice(b"%%"),
+            b' '..=b'~' => out.push(byte),
+            _ => write_hex(out, byte),
+        }
+    }
+}
+
+fn write_hex(out: &mut Vec<u8>, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+}
+
+fn write_number(out: &mut Vec<u8>, before: &str, number: u32) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{before}{number}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: Fields<'_> = Fields {
+        queue_id: b"",
+        client_name: b"mx.sender.example",
+        client_address: b"203.0.113.9",
+        sender: b"alice@sender.example",
+        recipient: b"bob@customer.test",
+    };
+    const REST: &str = ", client_name=mx.sender.example, client_address=203.0.113.9, \
+                        sender=alice@sender.example, recipient=bob@customer.test";
+
+    fn line(verdict: Verdict, reason: Reason, fields: &Fields<'_>) -> String {
+        let mut out = Vec::new();
+        write_decision(&mut out, Decision { verdict, reason }, fields);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_reason_has_postgreys_text() {
+        let defer = Verdict::Defer { seconds_left: 290 };
+        for (verdict, reason, expected) in [
+            (Verdict::Dunno, Reason::ClientWhitelist, "action=pass, reason=client whitelist"),
+            (Verdict::Dunno, Reason::RecipientWhitelist, "action=pass, reason=recipient whitelist"),
+            (Verdict::Dunno, Reason::ClientAwl, "action=pass, reason=client AWL"),
+            (defer, Reason::New, "action=greylist, reason=new"),
+            (defer, Reason::EarlyRetry { missing: 290 }, "action=greylist, reason=early-retry (290s missing)"),
+            (Verdict::Dunno, Reason::TripletFound, "action=pass, reason=triplet found"),
+            (Verdict::Prepend { delayed: 400 }, Reason::TripletFound, "action=pass, reason=triplet found, delay=400"),
+            (Verdict::Dunno, Reason::StateFull, "action=pass, reason=state full"),
+            (defer, Reason::StateFull, "action=greylist, reason=state full"),
+        ] {
+            assert_eq!(line(verdict, reason, &FIELDS), format!("{expected}{REST}"));
+        }
+    }
+
+    #[test]
+    fn the_queue_id_comes_first_and_empty_fields_are_left_out() {
+        let fields = Fields { queue_id: b"A676A98E5F6", sender: b"", ..FIELDS };
+        assert_eq!(
+            line(Verdict::Dunno, Reason::TripletFound, &fields),
+            "A676A98E5F6: action=pass, reason=triplet found, client_name=mx.sender.example, \
+             client_address=203.0.113.9, recipient=bob@customer.test"
+        );
+        assert_eq!(line(Verdict::Dunno, Reason::New, &Fields::default()), "action=pass, reason=new");
+    }
+
+    #[test]
+    fn what_is_not_printable_ascii_is_escaped_as_postgrey_does_it() {
+        let fields = Fields {
+            queue_id: b"Q%\x01",
+            client_name: b"e\tvil\x01\x7f\x00z\xff\xe4~",
+            client_address: b"100%pure",
+            sender: b"a\x1b[31mb%s@x.example\r\naction=pass",
+            recipient: "\"a, b\" ä@d".as_bytes(),
+        };
+        assert_eq!(
+            line(Verdict::Defer { seconds_left: 1 }, Reason::New, &fields),
+            "Q%%%01: action=greylist, reason=new, client_name=e%09vil%01%7F%00z%FF%E4~, client_address=100%%pure, \
+             sender=a%1B[31mb%%s@x.example%0D%0Aaction=pass, recipient=\"a, b\" %C3%A4@d"
+        );
+    }
+
+    #[test]
+    fn an_event_keeps_its_text_but_not_its_line_ends() {
+        let mut out = Vec::new();
+        write_event(&mut out, "liste für 100%\nforged\x1b");
+        assert_eq!(String::from_utf8(out).unwrap(), "liste für 100%%0Aforged%1B");
+    }
+}
