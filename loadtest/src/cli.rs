@@ -1,0 +1,208 @@
+//! The command line: what the user typed, without any I/O.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::endpoint::Endpoint;
+
+/// Load generator and benchmarks for greylisting policy servers.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Drive a running server in a closed loop: one outstanding request a connection.
+    Drive(Drive),
+    /// Serve as the floor: read up to the blank line, answer DUNNO without looking. Ends when killed.
+    Baseline(Baseline),
+    /// Start irongrey, the baseline and postgrey in turn on the same workload and compare them.
+    Compare(Compare),
+    /// Fill a state, kill -9 the daemon, and measure exec to first answer.
+    Restart(Restart),
+    /// Flood the daemon and measure the bytes of file that a triplet takes in full segments.
+    Fill(Fill),
+}
+
+/// Where the server listens.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Target {
+    /// TCP address of the server.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    inet: Option<SocketAddr>,
+    /// Path of the server's unix socket.
+    #[arg(long, value_name = "PATH")]
+    unix: Option<PathBuf>,
+}
+
+impl Target {
+    /// The one endpoint that was named.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint> {
+        match (self.inet, &self.unix) {
+            (Some(address), None) => Ok(Endpoint::Inet(address)),
+            (None, Some(path)) => Ok(Endpoint::Unix(path.clone())),
+            _ => bail!("give one of --inet and --unix"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Every triplet is new.
+    Flood,
+    /// One working set of triplets, over and over.
+    Known,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drive {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Connections, each with one outstanding request.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// Requests in all.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) requests: u64,
+    #[arg(long, value_enum, default_value = "flood")]
+    pub(crate) workload: Kind,
+    /// Seed of the workload; the same seed makes the same requests.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Triplets of the working set of `known`.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) working_set: u64,
+    /// Before the run send the working set, wait this many seconds (more than the server's delay), and send it again.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) prime_wait: Option<u64>,
+    /// Processor core to run on.
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Baseline {
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// How irongrey is found and where its state is put.
+#[derive(Debug, Args)]
+pub(crate) struct Daemon {
+    /// The irongrey program; by default the one beside greyload.
+    #[arg(long, value_name = "PATH")]
+    irongrey: Option<PathBuf>,
+    /// One more argument for `irongrey serve`; may be repeated.
+    #[arg(long = "irongrey-arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) extra: Vec<String>,
+    /// Where the servers' own directories are made and removed; on a disk, not on tmpfs.
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    pub(crate) scratch: PathBuf,
+    /// Seed of the workload.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print the table as Markdown.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+impl Daemon {
+    /// The program to start.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        let program = match &self.irongrey {
+            Some(path) => path.clone(),
+            None => std::env::current_exe()?.with_file_name("irongrey"),
+        };
+        program.canonicalize().with_context(|| {
+            format!("{}: no such program; build it with cargo build --release or give --irongrey", program.display())
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// The postgrey program; left out of the comparison if it does not exist.
+    #[arg(long, value_name = "PATH", default_value = "/usr/sbin/postgrey")]
+    pub(crate) postgrey: PathBuf,
+    /// Rounds; in each every server runs once, from an empty state.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Requests a server and round.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: u64,
+    /// Requests to postgrey a round.
+    #[arg(long, default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) postgrey_requests: u64,
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// Core of the server.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) server_core: usize,
+    /// Core of the load.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) load_core: usize,
+    /// Leave irongrey out: the baseline against postgrey alone.
+    #[arg(long)]
+    pub(crate) without_irongrey: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// State to fill before the kill, in record and index bytes in use (24 a triplet): a number with K, M or G.
+    #[arg(long, default_value = "1G", value_parser = parse_size)]
+    pub(crate) state_size: u64,
+    /// Restarts to measure.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) times: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fill {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// Triplets to send.
+    #[arg(long, default_value_t = 6_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: u64,
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'K') => (&text[..text.len() - 1], 10),
+        Some(b'M') => (&text[..text.len() - 1], 20),
+        Some(b'G') => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is no size; write it like 512M or 1G"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_and_refused() {
+        assert_eq!(parse_size("1G"), Ok(1 << 30));
+        assert_eq!(parse_size("3K"), Ok(3072));
+        assert_eq!(parse_size("17"), Ok(17));
+        assert!(parse_size("G").is_err());
+        assert!(parse_size("99999999999G").is_err());
+    }
+}

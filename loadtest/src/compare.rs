@@ -1,0 +1,105 @@
+//! The servers side by side: every round runs each once, from an empty state, on the same requests.
+//!
+//! The server is kept on one core and the load on another. The order turns from round to round, so that a slow drift of
+//! the machine falls on all alike, and ratios are taken within a round. Processor time is that of all threads of the
+//! server from its first answer to the end of the load, upkeep and the making of segments included.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::accounting::{self, Memory};
+use crate::cli::Compare;
+use crate::driver::{self, Load, Tally};
+use crate::report;
+use crate::servers::{self, Kind, Place, Server, Transport};
+use crate::workload::Workload;
+
+/// One server, on one kind of socket, in one round.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub(crate) round: u32,
+    pub(crate) kind: Kind,
+    pub(crate) transport: Transport,
+    pub(crate) tally: Tally,
+    /// Processor time of the server.
+    pub(crate) processor: Duration,
+    pub(crate) memory: Memory,
+    /// Processor time of the machine that was neither the server's nor the generator's, as a share of one core.
+    pub(crate) foreign_share: f64,
+}
+
+impl Sample {
+    /// Processor time a request, in microseconds.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+    pub(crate) fn micros_a_request(&self) -> f64 {
+        self.processor.as_secs_f64() * 1e6 / self.tally.answers.total() as f64
+    }
+}
+
+/// Runs all rounds and prints the table.
+pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
+    ensure!(args.server_core != args.load_core, "the server and the load need a core each; see --server-core");
+    let contestants = contestants(args);
+    let mut samples = Vec::new();
+    for round in 0..args.rounds {
+        let turned = contestants.iter().cycle().skip(round as usize).take(contestants.len());
+        for &(kind, transport) in turned {
+            eprint!("round {} of {}: {} over {} ...", round + 1, args.rounds, kind.name(), transport.name());
+            let sample = measure(args, round, kind, transport)?;
+            eprintln!(" {:.0} requests a second, {:.2} us", sample.tally.rate(), sample.micros_a_request());
+            samples.push(sample);
+        }
+    }
+    print!("{}", report::comparison(&samples, &contestants, args.daemon.markdown));
+    let clean = samples.iter().all(|sample| sample.tally.is_clean());
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn contestants(args: &Compare) -> Vec<(Kind, Transport)> {
+    let mut contestants = Vec::new();
+    for transport in [Transport::Tcp, Transport::Unix] {
+        contestants.push((Kind::Baseline, transport));
+        if !args.without_irongrey {
+            contestants.push((Kind::Irongrey, transport));
+        }
+    }
+    if args.postgrey.exists() {
+        contestants.push((Kind::Postgrey, Transport::Tcp));
+    } else {
+        eprintln!("{}: not there, so postgrey is left out; install it or give --postgrey", args.postgrey.display());
+    }
+    contestants
+}
+
+fn measure(args: &Compare, round: u32, kind: Kind, transport: Transport) -> Result<Sample> {
+    let place = Place::new(&args.daemon.scratch, transport)?;
+    let command = match kind {
+        Kind::Baseline => servers::baseline(&place)?,
+        Kind::Irongrey => servers::irongrey(&args.daemon, &place)?,
+        Kind::Postgrey => servers::postgrey(&args.postgrey, &place)?,
+    };
+    let requests = if kind == Kind::Postgrey { args.postgrey_requests } else { args.requests };
+    let workload = Workload::flood(args.daemon.seed);
+    accounting::pin_to(args.server_core)?;
+    let server = Server::start(command, &place.endpoint, &workload, 0)?;
+    accounting::pin_to(args.load_core)?;
+
+    let pid = server.pid()?;
+    let (machine, processor) = (accounting::machine_time()?, accounting::processor_time(pid)?);
+    let load = Load {
+        endpoint: place.endpoint.clone(),
+        connections: args.connections,
+        batch: 1,
+        first: 1,
+        requests,
+        workload,
+    };
+    let tally = driver::run(&load)?;
+    let processor = accounting::processor_time(pid)?.saturating_sub(processor);
+    let machine = accounting::machine_time()?.saturating_sub(machine);
+    let foreign = machine.saturating_sub(processor + tally.own_time);
+    let foreign_share = foreign.as_secs_f64() / tally.elapsed.as_secs_f64();
+    Ok(Sample { round, kind, transport, processor, memory: accounting::memory(pid)?, foreign_share, tally })
+}
