@@ -15,6 +15,7 @@ use crate::metrics::{Counter, Counters};
 pub(super) enum Severity {
     Error = 3,
     Warning = 4,
+    Notice = 5,
     Info = 6,
     Debug = 7,
 }

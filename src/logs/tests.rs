@@ -147,7 +147,7 @@ fn decisions_and_events_reach_syslog_with_their_priorities() {
     say(&mut producers[0], "alice@sender.example");
     producers[0].wake();
     let line = receive();
-    assert!(line.starts_with("<22>"), "{line}");
+    assert!(line.starts_with("<21>"), "{line}");
     assert!(line.ends_with("]: action=greylist, reason=new, sender=alice@sender.example"), "{line}");
     warn(&events, "careful");
     let line = receive();

@@ -110,7 +110,7 @@ impl Writer {
             for _ in 0..ring.len() {
                 let sink = &mut self.sink;
                 ring.next(|decision, fields| {
-                    sink.line(Severity::Info, |out| write_decision(out, decision, fields));
+                    sink.line(Severity::Notice, |out| write_decision(out, decision, fields));
                 });
                 wrote = true;
             }
