@@ -1,6 +1,7 @@
 //! irongrey: a greylisting policy daemon for Postfix.
 
 mod atomics;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod grey;

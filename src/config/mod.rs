@@ -1,7 +1,20 @@
 //! What the administrator asked for: [`Settings`] are validated, complete, and the same for every command.
+//!
+//! [`serve`] and [`postgrey`] hold what may be written on the two command lines and turn it into settings; [`Host`] is
+//! what the machine contributes to that. Nothing here opens a file or a socket; only a host name is looked up.
 
+mod check;
 mod facility;
+mod host;
+mod listen;
+mod places;
+pub mod postgrey;
+pub mod serve;
 mod settings;
+pub mod units;
 
+pub use check::ConfigError;
 pub use facility::{Facility, UnknownFacility};
+pub use host::Host;
+pub use listen::{Inet, InetError};
 pub use settings::*;

@@ -1,0 +1,82 @@
+//! The command line: words to [`Command`]. No I/O; what the options mean to the daemon is `config`'s.
+//!
+//! postgrey's own command line is taken after the word `postgrey` and when the program is called by that name. It is
+//! read as postgrey reads it: long options also with one dash (`-delay 60`), words without a meaning passed over, and
+//! the words of `POSTGREY_OPTS` before those of the command line.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::config::postgrey::PostgreyArgs;
+use crate::config::serve::ServeArgs;
+
+/// irongrey: greylisting for Postfix.
+#[derive(Debug, Parser)]
+#[command(name = "irongrey", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon
+    Serve(Box<ServeArgs>),
+    /// Run the daemon with postgrey's own options
+    #[command(version)]
+    Postgrey(Box<PostgreyArgs>),
+}
+
+/// What postgrey's service files leave in the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `POSTGREY_OPTS`: options, separated by blanks.
+    pub postgrey_opts: Option<String>,
+    /// `POSTGREY_TEXT`: the value of `--greylist-text`, blanks and all.
+    pub postgrey_text: Option<String>,
+}
+
+impl Environment {
+    /// The variables of this process.
+    pub fn read() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { postgrey_opts: variable("POSTGREY_OPTS"), postgrey_text: variable("POSTGREY_TEXT") }
+    }
+}
+
+/// Reads the words that the program was started with, its own name first. The error is clap's: it may also be the help
+/// or the version that was asked for, and knows how to print itself and its exit code.
+pub fn parse(words: Vec<OsString>, environment: &Environment) -> Result<Command, clap::Error> {
+    let mut words = words.into_iter().peekable();
+    let program = words.next().unwrap_or_default();
+    let called_postgrey = Path::new(&program).file_name().is_some_and(|name| name == "postgrey");
+    if called_postgrey || words.next_if(|word| word == "postgrey").is_some() {
+        let start = ["irongrey", "postgrey"].map(OsString::from).into_iter();
+        return Ok(Cli::try_parse_from(start.chain(postgrey_words(words, environment)))?.command);
+    }
+    Ok(Cli::try_parse_from(std::iter::once(OsString::from("irongrey")).chain(words))?.command)
+}
+
+/// The command line that postgrey's options are read from.
+fn postgrey_words(words: impl Iterator<Item = OsString>, environment: &Environment) -> Vec<OsString> {
+    let command = PostgreyArgs::augment_args(Cli::command());
+    let long_names: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    let options = environment.postgrey_opts.iter().flat_map(|options| options.split_ascii_whitespace());
+    let text = environment.postgrey_text.iter().map(|text| format!("--greylist-text={text}"));
+    let from_environment = options.map(str::to_owned).chain(text).map(OsString::from);
+    from_environment.chain(words).map(|word| two_dashes(word, &long_names)).collect()
+}
+
+/// `-delay` as `--delay`; any other word unchanged.
+fn two_dashes(word: OsString, long_names: &[&str]) -> OsString {
+    match word.to_str().and_then(|text| text.strip_prefix('-')) {
+        Some(name) if long_names.contains(&name) => OsString::from(format!("--{name}")),
+        _ => word,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What no single option can know: whether the settings fit each other. Both command lines end here.
+
+use thiserror::Error;
+
+use super::{Inet, InetError, Listen, Settings};
+
+/// Why options that are right by themselves cannot be served. Each says what would be right.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// There is nothing to listen on.
+    #[error("no socket to listen on: name one with --inet=[HOST:]PORT or --unix=PATH")]
+    NoSocket,
+    /// A socket's host has no address.
+    #[error(transparent)]
+    Inet(#[from] InetError),
+    /// Nothing could ever pass.
+    #[error(
+        "--delay={delay}s is not shorter than --retry-window={retry_window}s: a retry would come too early or too late, \
+         and nothing would ever pass; choose a shorter delay or a longer window"
+    )]
+    DelayFillsWindow {
+        /// Seconds.
+        delay: u32,
+        /// Seconds.
+        retry_window: u32,
+    },
+    /// Nothing would be remembered.
+    #[error("--max-age=0 would forget each sender at once; choose at least 1 day")]
+    NoAge,
+    /// Anyone who reaches the socket could set the clock.
+    #[error(
+        "--test-clock lets each client set the time and is for tests only: not on {address}, only on loopback or unix"
+    )]
+    TestClock {
+        /// The socket's address.
+        address: std::net::SocketAddr,
+    },
+    /// An ordinary user without a home.
+    #[error("no place for the state: neither XDG_STATE_HOME nor HOME is an absolute path; name one with --state=DIR")]
+    NoStateDir,
+}
+
+/// Every socket, each once: an option that is both in `POSTGREY_OPTS` and on the command line means one socket.
+pub(super) fn sockets(inet: &[Inet], unix: impl Iterator<Item = Listen>) -> Result<Vec<Listen>, ConfigError> {
+    let mut all = Vec::new();
+    for inet in inet {
+        all.extend(inet.resolve()?.into_iter().map(Listen::Inet));
+    }
+    all.extend(unix);
+    let mut listen: Vec<Listen> = Vec::with_capacity(all.len());
+    for socket in all {
+        // Port 0 asks for a port of its own each time.
+        if !listen.contains(&socket) || matches!(&socket, Listen::Inet(address) if address.port() == 0) {
+            listen.push(socket);
+        }
+    }
+    if listen.is_empty() { Err(ConfigError::NoSocket) } else { Ok(listen) }
+}
+
+/// The settings themselves, if they fit each other.
+pub(super) fn checked(settings: Settings) -> Result<Settings, ConfigError> {
+    let rules = &settings.rules;
+    if rules.delay >= rules.retry_window {
+        return Err(ConfigError::DelayFillsWindow { delay: rules.delay, retry_window: rules.retry_window });
+    }
+    if rules.max_age == 0 {
+        return Err(ConfigError::NoAge);
+    }
+    if settings.test_clock {
+        for socket in &settings.listen {
+            match socket {
+                Listen::Inet(address) if !address.ip().is_loopback() => {
+                    return Err(ConfigError::TestClock { address: *address });
+                }
+                Listen::Inet(_) | Listen::Unix(_) => {}
+            }
+        }
+    }
+    Ok(settings)
+}
+
+/// Default of `--max-state`, in bytes.
+pub(super) const DEFAULT_MAX_SIZE: u64 = 4 << 30;
+/// Default of `--max-connections`.
+pub(super) const DEFAULT_MAX_CONNECTIONS: usize = 16_384;
+/// Default of `--listen-queue-size`; the kernel cuts it to `net.core.somaxconn`.
+pub(super) const DEFAULT_LISTEN_QUEUE: i32 = 4_096;
