@@ -1,6 +1,26 @@
 //! The whitelists of clients and recipients: postgrey's file syntax, at a cost that does not grow with their length.
+//!
+//! A [`ClientListBuilder`] or [`RecipientListBuilder`] takes the text of any number of files and is built once; a list is
+//! never changed afterwards, so a reload makes new ones and swaps both in. Names and addresses are looked up by hash,
+//! networks by longest prefix, and all regexes run as one automaton. Nothing here reads files, and a look-up allocates
+//! nothing but the automaton's own caches at their first use.
+//!
+//! Matching is that of ASCII: case is ignored for A to Z only, as in postgrey, and other bytes stand for themselves.
 
-use std::net::IpAddr;
+mod addresses;
+mod clients;
+mod mistake;
+mod names;
+mod network;
+mod networks;
+mod patterns;
+mod perl;
+mod recipients;
+mod text;
+
+pub use clients::{ClientList, ClientListBuilder, DEFAULT_CLIENTS};
+pub use mistake::{BadLine, Mistake, TooManyPatterns};
+pub use recipients::{DEFAULT_RECIPIENTS, RecipientList, RecipientListBuilder};
 
 /// Both whitelists, immutable once built; a reload builds new ones and swaps them in.
 #[derive(Debug, Default)]
@@ -9,31 +29,4 @@ pub struct Lists {
     pub clients: ClientList,
     /// Recipients for whom nothing is greylisted.
     pub recipients: RecipientList,
-}
-
-/// Clients by name, regex and network.
-#[derive(Debug, Default)]
-pub struct ClientList {}
-
-/// Recipients by address, local part, domain and regex.
-#[derive(Debug, Default)]
-pub struct RecipientList {}
-
-impl ClientList {
-    /// Whether a host name, or a domain above it, or a regex on it is listed.
-    pub fn has_name(&self, _name: &[u8]) -> bool {
-        false
-    }
-
-    /// Whether a listed network holds this address.
-    pub fn has_address(&self, _address: IpAddr) -> bool {
-        false
-    }
-}
-
-impl RecipientList {
-    /// Whether a recipient is listed.
-    pub fn has(&self, _recipient: &[u8]) -> bool {
-        false
-    }
 }

@@ -1,0 +1,122 @@
+//! Recipients by address and by user, looked up by hash.
+//!
+//! `user@domain` and `user@` also stand for `user+anything`. A look-up tries the local part whole and cut at a plus,
+//! at no more pluses than the listed users themselves have, so a local part made of pluses costs no more than another.
+
+use std::collections::HashSet;
+
+use ahash::RandomState;
+
+/// The longest address that can be listed, in bytes: a local part of 64, the sign, a domain of 255.
+pub(super) const LONGEST: usize = 320;
+
+/// A set of addresses `user@domain` and of users `user@`.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    /// In lower case, the users with their `@`.
+    listed: HashSet<Box<[u8]>, RandomState>,
+    /// The most pluses in a listed local part.
+    pluses: usize,
+}
+
+impl Addresses {
+    /// Lists an address with an `@`, of up to [`LONGEST`] bytes.
+    pub(super) fn insert(&mut self, address: &str) {
+        debug_assert!(address.len() <= LONGEST && address.contains('@'), "checked before");
+        let local = address.split('@').next().unwrap_or(address);
+        self.pluses = self.pluses.max(memchr::memchr_iter(b'+', local.as_bytes()).count());
+        self.listed.insert(address.to_ascii_lowercase().into_bytes().into_boxed_slice());
+    }
+
+    /// Whether an address, or its user at any domain, is listed.
+    pub(super) fn hold(&self, address: &[u8]) -> bool {
+        if self.listed.is_empty() {
+            return false;
+        }
+        let Some(at) = memchr::memchr(b'@', address) else { return false };
+        let (local, domain) = address.split_at(at);
+        if self.hold_at(local, domain) {
+            return true;
+        }
+        memchr::memchr_iter(b'+', local)
+            .filter(|plus| plus + 1 < local.len())
+            .take(self.pluses + 1)
+            .any(|plus| self.hold_at(&local[..plus], domain))
+    }
+
+    /// Whether `local` is listed with `domain`, which begins with its `@`, or with any.
+    fn hold_at(&self, local: &[u8], domain: &[u8]) -> bool {
+        let mut lower = [0; LONGEST];
+        if local.len() >= LONGEST {
+            return false;
+        }
+        let user_end = local.len() + 1;
+        // Longer than any listed address: only its user can be listed.
+        let domain = if local.len() + domain.len() > LONGEST { &domain[..1] } else { domain };
+        let lower = &mut lower[..local.len() + domain.len()];
+        lower[..local.len()].copy_from_slice(local);
+        lower[local.len()..].copy_from_slice(domain);
+        lower.make_ascii_lowercase();
+        self.listed.contains(&lower[..user_end]) || self.listed.contains(&*lower)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(listed: &[&str]) -> Addresses {
+        let mut addresses = Addresses::default();
+        for address in listed {
+            addresses.insert(address);
+        }
+        addresses
+    }
+
+    #[test]
+    fn an_address_stands_for_its_extensions_too() {
+        let addresses = addresses(&["User@Example.org"]);
+        for held in ["user@example.org", "USER@EXAMPLE.ORG", "user+ext@example.org", "user+a+b@example.org"] {
+            assert!(addresses.hold(held.as_bytes()), "{held}");
+        }
+        assert!(addresses.hold(b"user+x+@example.org"));
+        for other in ["", "@", "user", "user@", "user+@example.org", "user@sub.example.org", "xuser@example.org"] {
+            assert!(!addresses.hold(other.as_bytes()), "{other}");
+        }
+        assert!(!addresses.hold(b"user@example.orgx") && !addresses.hold(b"user+x@y@example.org"));
+    }
+
+    #[test]
+    fn a_user_is_listed_for_every_domain() {
+        let addresses = addresses(&["postmaster@"]);
+        for held in ["postmaster@example.org", "Postmaster@x.y", "postmaster+x@x.y", "postmaster@", "postmaster@@"] {
+            assert!(addresses.hold(held.as_bytes()), "{held}");
+        }
+        for other in ["postmaster", "xpostmaster@x.y", "x.postmaster@x.y", "postmaster+@x.y", "x@postmaster"] {
+            assert!(!addresses.hold(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_listed_extension_has_extensions_itself() {
+        let addresses = addresses(&["a+b@example.org", "c+@"]);
+        assert!(addresses.hold(b"a+b@example.org") && addresses.hold(b"a+b+c+d@example.org"));
+        assert!(!addresses.hold(b"a@example.org") && !addresses.hold(b"a+c+b@example.org"));
+        assert!(addresses.hold(b"c+@x.y") && addresses.hold(b"c++d@x.y") && !addresses.hold(b"c+d@x.y"));
+    }
+
+    #[test]
+    fn long_addresses_are_looked_up_in_bounded_space() {
+        let longest = format!("u@{}", "x".repeat(LONGEST - 2));
+        let addresses = addresses(&["user@", "a@example.org", &longest]);
+        let long = "x".repeat(16_000);
+        assert!(addresses.hold(longest.as_bytes()));
+        assert!(!addresses.hold(format!("{longest}x").as_bytes()));
+        assert!(addresses.hold(format!("user@{long}").as_bytes()));
+        assert!(addresses.hold(format!("user+{long}@{long}").as_bytes()));
+        assert!(addresses.hold(format!("a+{long}@example.org").as_bytes()));
+        assert!(!addresses.hold(format!("{long}@example.org").as_bytes()));
+        assert!(!addresses.hold(format!("{}@example.org", "+".repeat(16_000)).as_bytes()));
+        assert!(!addresses.hold(long.as_bytes()));
+    }
+}
