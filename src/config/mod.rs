@@ -1,12 +1,13 @@
 //! What the administrator asked for: [`Settings`] are validated, complete, and the same for every command.
 //!
 //! [`serve`] and [`postgrey`] hold what may be written on the two command lines and turn it into settings; [`Host`] is
-//! what the machine contributes to that. Nothing here opens a file or a socket; only a host name is looked up.
+//! what the machine contributes to that. Only [`lists`] opens files.
 
 mod check;
 mod facility;
 mod host;
 mod listen;
+pub mod lists;
 mod places;
 pub mod postgrey;
 pub mod serve;

@@ -1,0 +1,216 @@
+//! Reads the whitelists that the settings name: both lists whole, or an error and nothing.
+//!
+//! A reload calls [`load`] again and swaps the result in; while it fails the lists in use stay. Nothing is kept open and
+//! nothing is remembered between calls.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::{Builtin, ListSettings};
+use crate::grey::whitelist::{
+    BadLine, ClientListBuilder, DEFAULT_CLIENTS, DEFAULT_RECIPIENTS, Lists, RecipientListBuilder, TooManyPatterns,
+};
+
+/// Bytes of one file at most: some three million names.
+const LARGEST: u64 = 64 << 20;
+
+/// The lists, and what they were made from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Both whitelists.
+    pub lists: Lists,
+    /// Each source in the order of reading.
+    pub sources: Vec<Source>,
+}
+
+/// Where entries of a list came from; prints as part of a log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Which of the lists.
+    pub kind: Kind,
+    /// The file; `None` for the list that ships with irongrey.
+    pub file: Option<PathBuf>,
+    /// How many entries it has.
+    pub entries: usize,
+}
+
+/// One of the two lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Clients that are never greylisted.
+    Clients,
+    /// Recipients for whom nothing is greylisted.
+    Recipients,
+}
+
+/// Why the lists cannot be made.
+#[derive(Debug, Error)]
+pub enum ListError {
+    /// A file cannot be read.
+    #[error("{kind} whitelist {}: {error}: make it readable for the daemon's user, or do not name it", path.display())]
+    Unreadable {
+        /// The list.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// What was named is a directory, a pipe or a socket.
+    #[error("{kind} whitelist {}: not a file: name a text file with one entry a line", path.display())]
+    NotAFile {
+        /// The list.
+        kind: Kind,
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A file is larger than any list.
+    #[error("{kind} whitelist {}: more than {LARGEST} bytes: name a text file with one entry a line", path.display())]
+    TooLarge {
+        /// The list.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line of a file, or of a list that ships with irongrey, is no entry.
+    #[error("{kind} whitelist {}, {bad}", shown(path.as_deref()))]
+    BadLine {
+        /// The list.
+        kind: Kind,
+        /// The file; `None` for the list that ships with irongrey.
+        path: Option<PathBuf>,
+        /// The line and its mistake.
+        bad: BadLine,
+    },
+    /// The regexes of all files of a kind are too large together.
+    #[error("{kind} whitelist: {error}")]
+    TooManyPatterns {
+        /// The list.
+        kind: Kind,
+        /// How many they are.
+        error: TooManyPatterns,
+    },
+}
+
+/// Reads all files and makes both lists.
+pub fn load(settings: &ListSettings) -> Result<Loaded, ListError> {
+    let mut sources = Vec::new();
+
+    let mut clients = ClientListBuilder::default();
+    let files = Files {
+        kind: Kind::Clients,
+        named: &settings.clients,
+        if_present: &settings.clients_if_present,
+        builtin: settings.builtin,
+        shipped: DEFAULT_CLIENTS,
+    };
+    files.read_into(&mut sources, |text| clients.add(text))?;
+    let clients = clients.build().map_err(|error| ListError::TooManyPatterns { kind: Kind::Clients, error })?;
+
+    let mut recipients = RecipientListBuilder::default();
+    let files = Files {
+        kind: Kind::Recipients,
+        named: &settings.recipients,
+        if_present: &settings.recipients_if_present,
+        builtin: settings.builtin,
+        shipped: DEFAULT_RECIPIENTS,
+    };
+    files.read_into(&mut sources, |text| recipients.add(text))?;
+    let recipients =
+        recipients.build().map_err(|error| ListError::TooManyPatterns { kind: Kind::Recipients, error })?;
+
+    Ok(Loaded { lists: Lists { clients, recipients }, sources })
+}
+
+/// All that makes up one of the lists.
+struct Files<'a> {
+    kind: Kind,
+    named: &'a [PathBuf],
+    if_present: &'a [PathBuf],
+    builtin: Builtin,
+    shipped: &'static str,
+}
+
+impl Files<'_> {
+    fn read_into(
+        &self,
+        sources: &mut Vec<Source>,
+        mut add: impl FnMut(&[u8]) -> Result<usize, BadLine>,
+    ) -> Result<(), ListError> {
+        let before = sources.len();
+        let mut add = |sources: &mut Vec<Source>, path: Option<&Path>, text: &[u8]| {
+            let (kind, path) = (self.kind, path.map(Path::to_owned));
+            match add(text) {
+                Ok(entries) => sources.push(Source { kind, file: path, entries }),
+                Err(bad) => return Err(ListError::BadLine { kind, path, bad }),
+            }
+            Ok(())
+        };
+        for path in self.named {
+            add(sources, Some(path), &self.read(path)?)?;
+        }
+        for path in self.if_present {
+            match self.read(path) {
+                Ok(text) => add(sources, Some(path), &text)?,
+                Err(ListError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let wanted = match self.builtin {
+            Builtin::Always => true,
+            Builtin::WithoutFiles => sources.len() == before,
+            Builtin::Never => false,
+        };
+        if wanted { add(sources, None, self.shipped.as_bytes()) } else { Ok(()) }
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ListError> {
+        let kind = self.kind;
+        let unreadable = |error| ListError::Unreadable { kind, path: path.to_owned(), error };
+        // Asked before opening, which would wait for a pipe's other end.
+        let file_type = path.metadata().map_err(unreadable)?.file_type();
+        // A device may well be named: /dev/null is the empty list.
+        if !file_type.is_file() && !is_device(file_type) {
+            return Err(ListError::NotAFile { kind, path: path.to_owned() });
+        }
+        let mut text = Vec::new();
+        File::open(path).map_err(unreadable)?.take(LARGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > LARGEST {
+            return Err(ListError::TooLarge { kind, path: path.to_owned() });
+        }
+        Ok(text)
+    }
+}
+
+fn is_device(file_type: std::fs::FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    file_type.is_char_device()
+}
+
+fn shown(path: Option<&Path>) -> String {
+    path.map_or_else(|| "shipped with irongrey".to_owned(), |path| path.display().to_string())
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Clients => "client",
+            Self::Recipients => "recipient",
+        })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.entries == 1 { "entry" } else { "entries" };
+        write!(formatter, "{} whitelist {}: {} {plural}", self.kind, shown(self.file.as_deref()), self.entries)
+    }
+}
+
+#[cfg(test)]
+#[path = "lists_tests.rs"]
+mod tests;
