@@ -10,3 +10,4 @@ pub mod metrics;
 pub mod policy;
 pub mod store;
 pub mod table;
+pub mod worker;

@@ -1,0 +1,166 @@
+//! [`Turn`]: bytes from a peer to decisions and replies. No I/O: what is read and written is the connection's business.
+//!
+//! A turn is one round of the event loop. Clocks are read once, the state's session and the lists are taken once; the
+//! session is dropped before the loop waits again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use arc_swap::Guard;
+
+use super::warnings::{Warning, Warnings};
+use super::{Shared, WorkerParts};
+use crate::clock::UnixSecs;
+use crate::grey::whitelist::Lists;
+use crate::grey::{Instances, Policy, decide};
+use crate::logs::Producer;
+use crate::metrics::{Counter, Counters};
+use crate::policy::{Limit, Request, Resume, Status, Verdict, parse};
+use crate::store::Session;
+
+/// What a peer may ask for: Postfix's only policy request.
+const SMTPD_ACCESS_POLICY: &[u8] = b"smtpd_access_policy";
+
+/// How much of a peer's text a warning shows.
+const SHOWN: usize = 64;
+
+/// What one connection's requests share.
+#[derive(Debug, Default)]
+pub(super) struct Dialogue {
+    resume: Resume,
+    instances: Instances,
+}
+
+/// How far the input went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// Bytes that were answered; the rest is the beginning of a request.
+    pub(super) consumed: usize,
+    /// Whether and why nothing more is to be read from this peer.
+    pub(super) last: Option<Last>,
+}
+
+/// Why a reply is the connection's last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// One reply a connection was asked for.
+    OneReply,
+    /// The peer went over a limit.
+    OverLimit(Limit),
+}
+
+/// What decisions are made with during one turn.
+pub(super) struct Turn<'t> {
+    pub(super) now: Instant,
+    pub(super) counters: &'t Counters,
+    pub(super) warnings: &'t Warnings,
+    shared: &'t Shared,
+    clock: UnixSecs,
+    lists: Guard<Arc<Lists>>,
+    session: Session<'t>,
+    log: &'t mut Producer,
+    scratch: &'t mut Vec<u8>,
+}
+
+impl<'t> Turn<'t> {
+    /// `scratch` is overwritten with each request's keys.
+    pub(super) fn new(
+        shared: &'t Shared,
+        parts: &'t mut WorkerParts,
+        scratch: &'t mut Vec<u8>,
+        warnings: &'t Warnings,
+        now: Instant,
+    ) -> Self {
+        Self {
+            now,
+            counters: &parts.counters,
+            warnings,
+            shared,
+            clock: UnixSecs::now(),
+            lists: shared.lists.load(),
+            session: parts.writer.session(),
+            log: &mut parts.log,
+            scratch,
+        }
+    }
+
+    /// Answers every whole request in `input`, in order.
+    pub(super) fn answer(&mut self, input: &[u8], dialogue: &mut Dialogue, replies: &mut Vec<u8>) -> Answered {
+        let mut consumed = 0;
+        let last = loop {
+            if consumed == input.len() {
+                break None;
+            }
+            match parse(&input[consumed..], &mut dialogue.resume) {
+                Ok(Status::Complete { request, consumed: length, ignored_lines }) => {
+                    consumed += length;
+                    dialogue.resume = Resume::default();
+                    self.note(&request, ignored_lines);
+                    self.decide(&request, &mut dialogue.instances, replies);
+                }
+                Ok(Status::Partial) => break None,
+                Err(limit) => {
+                    self.dunno(replies);
+                    break Some(Last::OverLimit(limit));
+                }
+            }
+            if self.shared.close_after_reply {
+                break Some(Last::OneReply);
+            }
+        };
+        Answered { consumed, last }
+    }
+
+    /// Answers a request that cannot be decided on.
+    pub(super) fn dunno(&self, replies: &mut Vec<u8>) {
+        self.shared.replies.write(Verdict::Dunno, &Request::default(), self.clock, replies);
+    }
+
+    /// Wakes the log if anything was logged.
+    pub(super) fn finish(self) {
+        self.log.wake();
+    }
+
+    fn decide(&mut self, request: &Request<'_>, instances: &mut Instances, replies: &mut Vec<u8>) {
+        let Shared { rules, replies: texts, secret, .. } = self.shared;
+        let now = self.time_of(request);
+        let policy = Policy { rules, lists: &self.lists, secret };
+        let decision = decide(request, policy, &mut self.session, instances, self.scratch, now);
+        texts.write(decision.verdict, request, now, replies);
+        self.counters.add_decision(&decision);
+        self.log.decision(request, &decision);
+    }
+
+    fn time_of(&self, request: &Request<'_>) -> UnixSecs {
+        if !self.shared.test_clock {
+            return self.clock;
+        }
+        let given = request.policy_test_time.and_then(|time| std::str::from_utf8(time).ok()?.parse().ok());
+        given.map_or(self.clock, |time| {
+            self.shared.latest_test_time.fetch_max(time, Ordering::Relaxed);
+            UnixSecs(time)
+        })
+    }
+
+    /// Counts what is odd about a request that is answered nevertheless.
+    fn note(&self, request: &Request<'_>, ignored_lines: u16) {
+        if ignored_lines > 0 {
+            self.counters.add(Counter::IgnoredLines, u64::from(ignored_lines));
+            let what = format_args!("ignored {ignored_lines} lines without '=' in a request");
+            self.warnings.warn(Warning::IgnoredLines, self.now, what);
+        }
+        if request.request != Some(SMTPD_ACCESS_POLICY) {
+            self.counters.add(Counter::UnknownRequests, 1);
+            self.warn_of_type(request.request);
+        }
+    }
+
+    #[cold]
+    fn warn_of_type(&self, given: Option<&[u8]>) {
+        let given = given.unwrap_or_default();
+        let shown = given[..given.len().min(SHOWN)].escape_ascii();
+        let what = format_args!("answered DUNNO to a request of type '{shown}': only smtpd_access_policy is known");
+        self.warnings.warn(Warning::UnknownRequest, self.now, what);
+    }
+}

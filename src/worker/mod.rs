@@ -1,0 +1,175 @@
+//! The workers: one event loop a thread, and one listener that feeds them.
+//!
+//! ```text
+//!            sockets (any number, TCP and unix)
+//!                |
+//!            listener ---- seats: every connection of the process, by which the limit is kept
+//!           /    |    \
+//!      inbox  inbox  inbox     (queue + waker; to the worker with the fewest connections)
+//!        |       |      |
+//!     worker  worker  worker   (poll -> ready connections -> read, parse, decide, write)
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `bind.rs`, `socket.rs` | sockets to accept on |
+//! | `listener.rs`, `seats.rs`, `inbox.rs` | accepting, the limit on connections, handing over |
+//! | `event_loop.rs`, `floor.rs` | one worker: waiting, and its connections by readiness and deadline |
+//! | `conn.rs`, `stream.rs`, `pool.rs` | one connection, its socket and its buffers |
+//! | `answer.rs` | bytes to decisions and replies |
+//! | `warnings.rs` | what peers do wrong, at a bounded rate |
+//!
+//! Workers share nothing that they write but the state and their seats. An error of one connection closes that one only.
+
+mod answer;
+mod bind;
+mod conn;
+mod event_loop;
+mod floor;
+mod inbox;
+mod listener;
+mod pool;
+mod seats;
+mod socket;
+mod stream;
+mod warnings;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use mio::Waker;
+use thiserror::Error;
+
+pub use bind::{BindError, Bound, SocketFile, bind};
+
+use crate::grey::Rules;
+use crate::grey::whitelist::Lists;
+use crate::logs::Producer;
+use crate::metrics::Counters;
+use crate::policy::Replies;
+use crate::store::Writer;
+use crate::table::Secret;
+use event_loop::EventLoop;
+use inbox::Inbox;
+use listener::Listener;
+use seats::Seats;
+use warnings::Warnings;
+
+/// How long a peer may take to complete a request, or to read its replies.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What all workers use.
+#[derive(Debug)]
+pub struct Shared {
+    /// The greylisting rules.
+    pub rules: Rules,
+    /// The texts of the replies.
+    pub replies: Replies,
+    /// The key under which tags are made.
+    pub secret: Secret,
+    /// The whitelists; a reload swaps new ones in.
+    pub lists: ArcSwap<Lists>,
+    /// Take the time from `policy_test_time` where a request has it.
+    pub test_clock: bool,
+    /// The largest such time seen, in Unix seconds: upkeep's now under the test clock.
+    pub latest_test_time: AtomicU32,
+    /// Close each connection after one reply.
+    pub close_after_reply: bool,
+    /// [`PATIENCE`] except in tests.
+    pub patience: Duration,
+    /// What the listener counts.
+    pub listener_counters: Arc<Counters>,
+}
+
+/// What one worker owns.
+#[derive(Debug)]
+pub struct WorkerParts {
+    /// Its way into the state.
+    pub writer: Writer,
+    /// Its way into the log of decisions.
+    pub log: Producer,
+    /// What it counts.
+    pub counters: Arc<Counters>,
+}
+
+/// Why the workers cannot be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The kernel's event queue, or a socket in it.
+    #[error("cannot watch sockets: {0}; raise the limit of open files (ulimit -n, LimitNOFILE=)")]
+    Watch(#[source] io::Error),
+    /// A thread.
+    #[error("cannot start a thread: {0}; raise the limit of threads (ulimit -u, TasksMax=) or use fewer --workers")]
+    Thread(#[source] io::Error),
+}
+
+/// The running threads. Dropping it stops them as [`Running::stop`] does.
+#[derive(Debug)]
+pub struct Running {
+    listener: Option<(Arc<Waker>, JoinHandle<()>)>,
+    workers: Vec<(Arc<Inbox>, JoinHandle<()>)>,
+}
+
+/// Starts one thread for each of `workers` and the listener. At most `max_connections` are served at a time.
+pub fn start(
+    listeners: Vec<Bound>,
+    shared: &Arc<Shared>,
+    workers: Vec<WorkerParts>,
+    max_connections: usize,
+) -> Result<Running, StartError> {
+    let seats = Arc::new(Seats::new(max_connections));
+    let warnings = Arc::new(Warnings::new());
+    let counters = Arc::clone(&shared.listener_counters);
+    let event_loop =
+        |(index, parts)| EventLoop::new(index, Arc::clone(shared), parts, Arc::clone(&seats), Arc::clone(&warnings));
+    let loops = workers.into_iter().enumerate().map(event_loop).collect::<io::Result<Vec<_>>>();
+    let loops = loops.map_err(StartError::Watch)?;
+    let inboxes = loops.iter().map(EventLoop::inbox).collect();
+    let listener = Listener::new(listeners, inboxes, Arc::clone(&seats), counters, Arc::clone(&warnings));
+    let listener = listener.map_err(StartError::Watch)?;
+
+    let mut running = Running { listener: None, workers: Vec::with_capacity(loops.len()) };
+    for (index, event_loop) in loops.into_iter().enumerate() {
+        let inbox = event_loop.inbox();
+        let thread = spawn(format!("worker-{index}"), || event_loop.run())?;
+        running.workers.push((inbox, thread));
+    }
+    let waker = listener.waker();
+    running.listener = Some((waker, spawn("listener".into(), || listener.run())?));
+    Ok(running)
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)
+}
+
+impl Running {
+    /// Stops accepting, answers what has been received and ends all threads: within about a second, whatever peers do.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some((waker, listener)) = self.listener.take() {
+            match waker.wake() {
+                Ok(()) => join(listener),
+                Err(error) => log::error!("the listener cannot be stopped: {error}"),
+            }
+        }
+        self.workers.iter().for_each(|(inbox, _)| inbox.stop());
+        self.workers.drain(..).for_each(|(_, worker)| join(worker));
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    let name = thread.thread().name().unwrap_or_default().to_owned();
+    if thread.join().is_err() {
+        log::error!("the thread {name} ended by a panic");
+    }
+}
