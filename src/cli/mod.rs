@@ -26,7 +26,7 @@ pub enum Command {
     /// Run the daemon
     Serve(Box<ServeArgs>),
     /// Run the daemon with postgrey's own options
-    #[command(version)]
+    #[command(version, display_name = "irongrey")]
     Postgrey(Box<PostgreyArgs>),
 }
 

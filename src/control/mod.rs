@@ -1,0 +1,64 @@
+//! Control: everything that is no request. Signals and timers run on the main thread, in a tokio runtime of its own that
+//! never touches a policy connection; the state's upkeep and syncing, which block on the disk, have a thread each.
+
+mod reload;
+mod signals;
+mod upkeep;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, interval_at};
+
+pub use reload::Reload;
+use signals::{Event, Signals};
+pub use upkeep::Upkeep;
+
+use crate::metrics::Registry;
+
+/// How often the counters are logged.
+const COUNTERS_EVERY: Duration = Duration::from_secs(600);
+
+/// Signals and timers, listening from [`Control::new`] on.
+#[derive(Debug)]
+pub struct Control {
+    runtime: Runtime,
+    signals: Signals,
+    reload: Reload,
+    counters: Arc<Registry>,
+}
+
+impl Control {
+    /// Takes over the signals: from now on they wait for [`Control::run`] instead of ending the process.
+    pub fn new(reload: Reload, counters: Arc<Registry>) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::take_over()?
+        };
+        Ok(Self { runtime, signals, reload, counters })
+    }
+
+    /// Acts on signals and timers until the daemon is told to stop.
+    pub fn run(self) {
+        let Self { runtime, mut signals, reload, counters } = self;
+        runtime.block_on(async {
+            let mut report = interval_at(Instant::now() + COUNTERS_EVERY, COUNTERS_EVERY);
+            loop {
+                tokio::select! {
+                    event = signals.next() => match event {
+                        Event::Stop(signal) => {
+                            log::info!("stopping on {signal}");
+                            return;
+                        }
+                        // Blocks the timers for the time of reading the lists, and nobody else.
+                        Event::Reload => reload.run(),
+                    },
+                    _ = report.tick() => log::info!("counters: {}", counters.totals()),
+                }
+            }
+        });
+    }
+}

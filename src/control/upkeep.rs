@@ -1,0 +1,135 @@
+//! The threads that work on the state's files: one syncs, the other makes spares and drops what has expired. Both block on
+//! the disk, so neither is control's own thread nor a worker's.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{self, Receiver, RecvTimeoutError, Sender};
+
+use crate::clock::UnixSecs;
+use crate::config::{StateSettings, SyncMode};
+use crate::store::Store;
+use crate::worker::Shared;
+
+/// Between two rounds of upkeep.
+const TICK: Duration = Duration::from_millis(50);
+/// How far the wall clock may run from the steady one between two ticks before it has been set.
+const STEP: u64 = 5;
+/// After a step nothing is dropped for so long: an administrator may be about to set the clock right again.
+const SETTLE: Duration = Duration::from_secs(600);
+
+/// The running threads; dropping `stop` ends them.
+#[derive(Debug)]
+pub struct Upkeep {
+    stop: Sender<Infallible>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Upkeep {
+    /// Starts upkeep, and syncing if the settings ask for it.
+    pub fn start(store: &Arc<Store>, settings: &StateSettings, shared: &Arc<Shared>) -> io::Result<Self> {
+        let (stop, stopped) = channel::bounded(0);
+        let mut threads = Vec::with_capacity(2);
+        if let SyncMode::Every(interval) = settings.sync {
+            let (store, stopped) = (Arc::clone(store), stopped.clone());
+            threads.push(Builder::new().name("sync".to_owned()).spawn(move || {
+                while ticks(&stopped, interval) {
+                    store.sync();
+                }
+            })?);
+        }
+        let (store, shared) = (Arc::clone(store), Arc::clone(shared));
+        threads.push(Builder::new().name("upkeep".to_owned()).spawn(move || {
+            store.read_indexes_in();
+            keep(&store, &shared, &stopped);
+        })?);
+        Ok(Self { stop, threads })
+    }
+
+    /// Ends the threads after what they are doing, and waits for that.
+    pub fn stop(self) {
+        drop(self.stop);
+        for thread in self.threads {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep(store: &Store, shared: &Shared, stopped: &Receiver<Infallible>) {
+    let mut steadiness = Steadiness::new(UnixSecs::now(), Instant::now());
+    while ticks(stopped, TICK) {
+        let settled = steadiness.settled(UnixSecs::now(), Instant::now());
+        // A test plays months in seconds; its steps are meant.
+        match shared.latest_test_time.load(Ordering::Relaxed) {
+            0 => store.upkeep(UnixSecs::now(), settled && !shared.test_clock),
+            latest => store.upkeep(UnixSecs(latest), true),
+        }
+    }
+}
+
+/// Waits one interval; false at once when the threads are to end.
+fn ticks(stopped: &Receiver<Infallible>, interval: Duration) -> bool {
+    stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout)
+}
+
+/// Watches the wall clock for steps. It counts as just stepped at the start: nothing is known of it before.
+#[derive(Debug)]
+struct Steadiness {
+    wall: UnixSecs,
+    steady: Instant,
+    stepped: Instant,
+}
+
+impl Steadiness {
+    fn new(wall: UnixSecs, steady: Instant) -> Self {
+        Self { wall, steady, stepped: steady }
+    }
+
+    /// Whether the wall clock has made no step for a while, at these times of both clocks.
+    fn settled(&mut self, wall: UnixSecs, steady: Instant) -> bool {
+        let expected = u64::from(self.wall.0) + steady.duration_since(self.steady).as_secs();
+        if expected.abs_diff(u64::from(wall.0)) >= STEP {
+            self.stepped = steady;
+        }
+        if expected.abs_diff(u64::from(wall.0)) > 1 || steady.duration_since(self.steady) > SETTLE {
+            (self.wall, self.steady) = (wall, steady);
+        }
+        steady.duration_since(self.stepped) >= SETTLE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_counts_as_settled_ten_minutes_after_its_last_step() {
+        let (wall, steady) = (UnixSecs(1_000_000), Instant::now());
+        let mut clocks = Steadiness::new(wall, steady);
+        let mut at = |seconds: u64, wall: u32| clocks.settled(UnixSecs(wall), steady + Duration::from_secs(seconds));
+        assert!(!at(599, 1_000_599));
+        assert!(at(600, 1_000_600));
+        assert!(at(660, 1_000_661));
+        assert!(!at(661, 1_004_261), "an hour forward");
+        assert!(!at(1_260, 1_004_860));
+        assert!(at(1_261, 1_004_861));
+        assert!(!at(1_262, 1_000_000), "back");
+        assert!(at(1_862, 1_000_600));
+    }
+
+    #[test]
+    fn many_ticks_without_a_step_settle() {
+        let steady = Instant::now();
+        let mut clocks = Steadiness::new(UnixSecs(50), steady);
+        let settled = (0..40_000_u32).map(|tick| {
+            let since = TICK * tick;
+            clocks.settled(UnixSecs(50 + u32::try_from(since.as_secs()).unwrap()), steady + since)
+        });
+        assert_eq!(settled.filter(|settled| *settled).count(), 40_000 - 12_000);
+    }
+}

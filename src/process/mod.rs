@@ -1,0 +1,28 @@
+//! The one place that wires the threads together: [`run`] is a daemon's life from settings to exit code.
+//!
+//! | file | what |
+//! |---|---|
+//! | `run.rs` | the order of start and stop |
+//! | `daemonize.rs` | going to the background |
+//! | `limits.rs` | the limit of open files |
+//! | `privileges.rs` | whom to become, and what is handed over before |
+//! | `state_dir.rs` | the state directory is made |
+//! | `pidfile.rs` | the process id, for service scripts |
+
+mod daemonize;
+mod error;
+mod limits;
+mod pidfile;
+mod privileges;
+mod run;
+mod state_dir;
+
+pub use daemonize::DaemonizeError;
+pub use error::RunError;
+pub use pidfile::PidfileError;
+pub use privileges::PrivilegeError;
+pub use run::run;
+pub use state_dir::StateDirError;
+
+/// What is to be logged once the log has started.
+type Notices = Vec<(log::Level, String)>;

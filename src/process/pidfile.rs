@@ -1,0 +1,93 @@
+//! The file with the daemon's process id, for service scripts.
+//!
+//! It is opened while the process may be root, and written once nothing can go wrong any more. It keeps its owner: a file
+//! that the daemon's user could write would let that user choose which process root's scripts signal.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// The file cannot be written.
+#[derive(Debug, Error)]
+#[error("--pidfile={}: cannot be written: {source}; name a file in a directory that exists", path.display())]
+pub struct PidfileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The open file; removed, or at least emptied, when this is dropped.
+#[derive(Debug)]
+pub(super) struct Pidfile {
+    path: PathBuf,
+    file: File,
+    /// This process made or wrote it, so it may be taken away.
+    own: bool,
+}
+
+impl Pidfile {
+    /// Opens or makes the file. One that exists keeps its content until [`Pidfile::write`].
+    pub(super) fn reserve(path: &Path) -> Result<Self, PidfileError> {
+        let new = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
+        let (opened, own) = match new {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                (OpenOptions::new().write(true).open(path), false)
+            }
+            new => (new, true),
+        };
+        let file = opened.map_err(|source| PidfileError { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file, own })
+    }
+
+    /// Writes this process's id.
+    pub(super) fn write(&mut self) -> Result<(), PidfileError> {
+        self.own = true;
+        let written = self.file.set_len(0).and_then(|()| writeln!(self.file, "{}", std::process::id()));
+        written.map_err(|source| PidfileError { path: self.path.clone(), source })
+    }
+}
+
+impl Drop for Pidfile {
+    fn drop(&mut self) {
+        // Without root the directory may no longer be writable; an empty file at least names no process.
+        if self.own && fs::remove_file(&self.path).is_err() {
+            let _ = self.file.set_len(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_lives_as_long_as_its_process() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("pid");
+        let mut pidfile = Pidfile::reserve(&path).unwrap();
+        pidfile.write().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        drop(pidfile);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_start_that_fails_leaves_the_file_of_another() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("pid");
+        fs::write(&path, "12345678\n").unwrap();
+        drop(Pidfile::reserve(&path).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "12345678\n");
+        let mut pidfile = Pidfile::reserve(&path).unwrap();
+        pidfile.write().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+    }
+
+    #[test]
+    fn the_error_names_the_option() {
+        let error = Pidfile::reserve(Path::new("/nonexistent/pid")).unwrap_err().to_string();
+        assert!(error.starts_with("--pidfile=/nonexistent/pid: "), "{error}");
+    }
+}

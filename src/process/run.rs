@@ -1,0 +1,152 @@
+//! A daemon's life: what needs root, then what needs files, then threads, then waiting, then all of it backwards.
+//!
+//! The sockets come first, so that connections wait in their queues while the state opens. Nothing before
+//! [`Identity::assume`] starts a thread. Each thread ends before what it uses is closed.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use arc_swap::ArcSwap;
+use log::Level;
+
+use super::privileges::{self, Identity};
+use super::{Notices, RunError, daemonize, limits, pidfile::Pidfile, state_dir};
+use crate::clock::UnixSecs;
+use crate::config::{Listen, Settings, Texts, lists};
+use crate::control::{Control, Reload, Upkeep};
+use crate::grey::whitelist::Lists;
+use crate::logs::{self, Producer};
+use crate::metrics::Registry;
+use crate::policy::Replies;
+use crate::store::Store;
+use crate::worker::{self, Bound, PATIENCE, Running, Shared, WorkerParts};
+
+/// Runs the daemon until it is told to stop. With `--daemonize` the code is that of the background process if it failed.
+pub fn run(settings: &Settings) -> Result<ExitCode, RunError> {
+    if !settings.process.daemonize {
+        serve(settings, || Ok(()))?;
+    } else if daemonize::is_child() {
+        daemonize::detach()?;
+        serve(settings, || Ok(daemonize::report_ready()?))?;
+    } else {
+        return Ok(daemonize::start_child()?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What had to be done before the privileges were dropped.
+struct Prepared {
+    listeners: Vec<Bound>,
+    pidfile: Option<Pidfile>,
+    notices: Notices,
+}
+
+fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
+    let Prepared { listeners, mut pidfile, notices } = prepare(settings)?;
+    let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
+    for (level, text) in notices {
+        log::log!(level, "{text}");
+    }
+    let loaded = lists::load(&settings.lists)?;
+    let store = Store::open(&settings.state, &settings.rules, settings.workers, UnixSecs::now())?;
+    pidfile.as_mut().map_or(Ok(()), Pidfile::write)?;
+    for source in &loaded.sources {
+        log::info!("{source}");
+    }
+    let counters = Arc::new(Registry::default());
+    counters.include(log.counters());
+    let addresses = addresses(&settings.listen, &listeners).join(" ");
+    let threads = Threads::start(settings, listeners, loaded.lists, producers, &store, &counters)?;
+    let version = env!("CARGO_PKG_VERSION");
+    log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
+    ready()?;
+
+    threads.run_until_stopped();
+    store.close();
+    log::info!("stopped; counters: {}", counters.totals());
+    log.stop();
+    Ok(())
+}
+
+/// What works while the daemon serves.
+struct Threads {
+    control: Control,
+    upkeep: Upkeep,
+    workers: Running,
+}
+
+impl Threads {
+    fn start(
+        settings: &Settings,
+        listeners: Vec<Bound>,
+        lists: Lists,
+        producers: Vec<Producer>,
+        store: &Arc<Store>,
+        counters: &Arc<Registry>,
+    ) -> Result<Self, RunError> {
+        for set in store.counters() {
+            counters.include(Arc::clone(set));
+        }
+        let parts = producers.into_iter();
+        let parts = parts.map(|log| WorkerParts { writer: store.writer(), log, counters: counters.counters() });
+        let Texts { action, text, header, hostname } = &settings.texts;
+        let replies = Replies::new(action, text, header, hostname, env!("CARGO_PKG_VERSION"));
+        let shared = Arc::new(Shared {
+            rules: settings.rules,
+            replies,
+            secret: *store.secret(),
+            lists: ArcSwap::from_pointee(lists),
+            test_clock: settings.test_clock,
+            latest_test_time: AtomicU32::new(0),
+            close_after_reply: settings.close_after_reply,
+            patience: PATIENCE,
+            listener_counters: counters.counters(),
+        });
+        let reload = Reload::new(&settings.lists, &shared);
+        let control = Control::new(reload, Arc::clone(counters)).map_err(RunError::Threads)?;
+        let upkeep = Upkeep::start(store, &settings.state, &shared).map_err(RunError::Threads)?;
+        let workers = worker::start(listeners, &shared, parts.collect(), settings.max_connections)?;
+        Ok(Self { control, upkeep, workers })
+    }
+
+    /// Workers end first: until then they may need the spares that upkeep makes.
+    fn run_until_stopped(self) {
+        self.control.run();
+        self.workers.stop();
+        self.upkeep.stop();
+    }
+}
+
+/// All that may need root. Ends with the daemon's own user and group.
+fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
+    let mut notices = Notices::new();
+    let identity = privileges::choose(&settings.process, &mut notices)?;
+    limits::raise_open_files(settings.max_connections, &mut notices);
+    let group = privileges::socket_group(settings, identity.as_ref())?;
+    let bind = |socket| worker::bind(socket, settings.socket_mode, group, settings.listen_queue_size);
+    let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+    privileges::give_sockets(&settings.listen, identity.as_ref())?;
+    state_dir::prepare(&settings.state.dir, identity.as_ref())?;
+    let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
+    identity.as_ref().map_or(Ok(()), Identity::assume)?;
+    if settings.test_clock {
+        notices.push((Level::Warn, "--test-clock: each client can set the time".to_owned()));
+    }
+    if settings.listen.iter().any(|socket| matches!(socket, Listen::Inet(address) if !address.ip().is_loopback())) {
+        let text =
+            "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
+        notices.push((Level::Warn, text.to_owned()));
+    }
+    Ok(Prepared { listeners, pidfile, notices })
+}
+
+/// Where connections are really taken: a port of 0 has become one by now.
+fn addresses(listen: &[Listen], bound: &[Bound]) -> Vec<String> {
+    let address = |(listen, bound): (&Listen, &Bound)| match (listen, bound) {
+        (Listen::Inet(asked), Bound::Tcp(socket)) => socket.local_addr().unwrap_or(*asked).to_string(),
+        (Listen::Inet(asked), Bound::Unix(..)) => asked.to_string(),
+        (Listen::Unix(path), _) => path.display().to_string(),
+    };
+    listen.iter().zip(bound).map(address).collect()
+}
