@@ -1,0 +1,25 @@
+//! What the tests share: programs started and ended ([`Daemon`], [`Postfix`]), and clients that speak to them
+//! ([`Client`], [`Smtp`]).
+//!
+//! Every child process dies with its test: it is killed when its owner is dropped, and by its guard when the whole test
+//! program is.
+
+mod client;
+mod daemon;
+mod guard;
+mod journal;
+mod postfix;
+mod request;
+mod rng;
+mod skip;
+mod smtp;
+
+pub(crate) use client::{Address, Client, Stream};
+pub(crate) use daemon::{Daemon, Program, Setup};
+pub(crate) use guard::Guarded;
+pub(crate) use journal::Journal;
+pub(crate) use postfix::{Chroot, Postfix};
+pub(crate) use request::Request;
+pub(crate) use rng::Rng;
+pub(crate) use skip::{is_root, skipped, tool};
+pub(crate) use smtp::Smtp;
