@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Group, User, getegid, geteuid};
@@ -113,6 +113,9 @@ impl Setup {
         let mut command = Command::new("/bin/sh");
         let limit = self.file_limit.map(|files| format!("ulimit -n {files}; ")).unwrap_or_default();
         command.args(["-c", &format!(r#"{limit}exec "$0" "$@""#)]).args(words);
+        if self.program == Program::Postgrey {
+            command.env("TZ", noon());
+        }
         command.env_remove("POSTGREY_OPTS").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
@@ -181,6 +184,13 @@ impl Daemon {
         drop(self);
         setup.start()
     }
+}
+
+/// A time zone in which it is noon now: postgrey forgets old entries between two and seven in the morning, by the clock
+/// of the machine whatever the clock of its requests.
+fn noon() -> String {
+    let hour = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 3_600 % 24;
+    if hour < 12 { format!("<noon>-{}", 12 - hour) } else { format!("<noon>+{}", hour - 12) }
 }
 
 /// The names of the user and group who run the tests: postgrey takes the number 0 for no user at all.

@@ -1,0 +1,60 @@
+//! [`Pair`]: Debian's postgrey and `irongrey postgrey`, with the same options.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::{Client, Daemon, Program, Request, Setup, skipped, tool};
+
+/// The oracle and the program under test. Arrays of two have them in this order: postgrey, irongrey.
+pub(crate) struct Pair {
+    pub(crate) postgrey: Daemon,
+    pub(crate) irongrey: Daemon,
+    dir: TempDir,
+}
+
+impl Pair {
+    /// Starts both, irongrey with a test clock; `None` if there is no postgrey on this machine.
+    pub(crate) fn start(test: &str, options: &[&str]) -> Option<Self> {
+        Self::start_in(test, TempDir::new().unwrap(), options, &["--test-clock"])
+    }
+
+    /// The same in a directory that may have files for the options already, with options for irongrey alone.
+    pub(crate) fn start_in(test: &str, dir: TempDir, options: &[&str], ours: &[&str]) -> Option<Self> {
+        if tool("postgrey").is_none() {
+            skipped(test, "postgrey is not installed");
+            return None;
+        }
+        let setup = |program| Setup::new(program, dir.path()).with(["--hostname=mx.test"]).with(options.iter().copied());
+        let postgrey = setup(Program::Postgrey).start();
+        let irongrey = setup(Program::Irongrey).with(ours.iter().copied()).start();
+        Some(Self { postgrey, irongrey, dir })
+    }
+
+    /// The directory with their state.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A connection to each.
+    pub(crate) fn clients(&self) -> [Client; 2] {
+        [self.postgrey.client(), self.irongrey.client()]
+    }
+
+    /// The same request to each, on new connections, and what they reply.
+    pub(crate) fn ask(&self, request: &Request) -> [String; 2] {
+        self.clients().map(|mut client| client.ask(request))
+    }
+
+    /// The lines about requests that the two have logged, once both have logged everything.
+    pub(crate) fn decisions(&self) -> [Vec<String>; 2] {
+        let end = Request::new("192.0.2.1", "", "").without("client_address");
+        self.ask(&end);
+        [&self.postgrey, &self.irongrey].map(|daemon| {
+            daemon.journal().wait_for("attribute missing: client_address");
+            let lines = daemon.journal().lines();
+            let about = ["action=", "whitelisted: ", "correcting date"];
+            lines.into_iter().filter(|line| about.iter().any(|word| line.contains(word))).collect()
+        })
+    }
+}
