@@ -216,7 +216,7 @@ fn d11_a_bad_list_at_reload_keeps_the_old_one() {
 
     std::fs::write(&list, "better.example\n/[/\n").unwrap();
     pair.irongrey.signal(Signal::SIGHUP);
-    pair.irongrey.journal().wait_for(&format!("{}:2", list.display()));
+    pair.irongrey.journal().wait_for(&format!("{}, line 2", list.display()));
     check(&pair.irongrey, &from("good.example"), is_dunno);
     check(&pair.irongrey, &from("better.example"), is_deferred);
     pair.postgrey.signal(Signal::SIGHUP);

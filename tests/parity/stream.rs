@@ -49,7 +49,7 @@ const SENDERS: [&[&str]; 14] = [
     &["a@b-12@c.example", "a@b-13@c.example", "a-1@1@c.example", "a-2@1@c.example"],
     &["SRS0=aBcd=12=sender.example=eve@forward.example", "SRS0=aBcd=13=sender.example=eve@forward.example"],
     &["+1@plus.example", "+2@plus.example", "@plus.example", "#@plus.example"],
-    &["12@34.example", "13@34.example", "12@35.example", "0"],
+    &["12@34.example", "13@34.example", "12@35.example"],
     &["j\u{f6}rg-1@kunde.example", "J\u{d6}RG-2@kunde.example", "j\u{f6}rg+1@kunde.example", "50%-1@kunde.example"],
 ];
 const RECIPIENTS: [&str; 18] = [
@@ -131,7 +131,7 @@ impl Stream {
         let request = Request::new(address, mail.sender, mail.recipient)
             .with("client_name", mail.name)
             .with("instance", &format!("1f.{}.0", self.instance))
-            .with("queue_id", self.rng.pick(&["", "A676A98E5F6", "0"]))
+            .with("queue_id", self.rng.pick(&["", "A676A98E5F6"]))
             .at(self.now);
         (self.connection, self.spoiled(request))
     }

@@ -39,7 +39,8 @@ impl Journal {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no line with {text:?} among:\n{}", lines.join("\n"));
+            let last = &lines[lines.len().saturating_sub(20)..];
+            assert!(!left.is_zero(), "no line with {text:?}; the last lines:\n{}", last.join("\n"));
             lines = changed.wait_timeout(lines, left).unwrap().0;
         }
     }
