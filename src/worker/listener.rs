@@ -20,6 +20,8 @@ use crate::metrics::{Counter, Counters};
 
 /// Connections accepted before the loop looks at anything else.
 const BATCH: usize = 64;
+/// Batches accepted at the end at most, so that new connections cannot keep a stop waiting.
+const LAST_BATCHES: usize = 64;
 /// How long accepting rests after an error such as EMFILE.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait for a seat before looking again.
@@ -104,7 +106,18 @@ impl Listener {
                 resume = Instant::now() + pause;
             }
         }
+        self.accept_last();
         self.sockets.into_iter().for_each(Socket::close);
+    }
+
+    /// Takes what the kernel has accepted already, with the requests that those peers may have sent.
+    fn accept_last(&mut self) {
+        self.sockets.iter_mut().for_each(Socket::note_ready);
+        for _ in 0..LAST_BATCHES {
+            if !matches!(self.accept_batch(), After::GoOn) {
+                return;
+            }
+        }
     }
 
     fn accept_batch(&mut self) -> After {
