@@ -165,7 +165,9 @@ impl<S: State> Greylist<'_, S> {
         if delayed < self.rules.delay {
             let missing = self.rules.delay - delayed;
             let verdict = Verdict::Defer { seconds_left: missing };
-            return Decision { verdict, reason: Reason::EarlyRetry { missing } };
+            // postgrey calls a retry new while no second has passed.
+            let reason = if delayed == 0 { Reason::New } else { Reason::EarlyRetry { missing } };
+            return Decision { verdict, reason };
         }
         // A pass that cannot be recorded is still a pass.
         let _ = self.append(self.tags.triplet, Change::Passed(self.now));

@@ -99,6 +99,7 @@ fn header(delayed: u32) -> (Verdict, Reason) {
 fn a_triplet_passes_at_exactly_the_delay_and_early_retries_write_nothing() {
     let mut talk = Talk::new(RULES);
     assert_eq!(talk.ask(1000, &ASKED), NEW);
+    assert_eq!(talk.ask(1000, &ASKED), NEW, "within the same second");
     let early = (Verdict::Defer { seconds_left: 1 }, Reason::EarlyRetry { missing: 1 });
     assert_eq!(talk.ask(1299, &ASKED), early);
     assert_eq!(talk.state.appended, 1);
