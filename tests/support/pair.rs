@@ -1,6 +1,7 @@
 //! [`Pair`]: Debian's postgrey and `irongrey postgrey`, with the same options.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -25,7 +26,8 @@ impl Pair {
             skipped(test, "postgrey is not installed");
             return None;
         }
-        let setup = |program| Setup::new(program, dir.path()).with(["--hostname=mx.test"]).with(options.iter().copied());
+        let setup =
+            |program| Setup::new(program, dir.path()).with(["--hostname=mx.test"]).with(options.iter().copied());
         let postgrey = setup(Program::Postgrey).start();
         let irongrey = setup(Program::Irongrey).with(ours.iter().copied()).start();
         Some(Self { postgrey, irongrey, dir })
@@ -46,14 +48,25 @@ impl Pair {
         self.clients().map(|mut client| client.ask(request))
     }
 
-    /// The decisions that the two have logged, once both have logged everything.
+    /// The decisions that the two have logged, once both have logged everything. irongrey's workers write their lines in an
+    /// order of their own, so both come sorted.
     pub(crate) fn decisions(&self) -> [Vec<String>; 2] {
         self.ask(&Request::new("192.0.2.1", "", "end@log.test"));
-        [&self.postgrey, &self.irongrey].map(|daemon| {
+        let decisions = |daemon: &Daemon| {
             daemon.journal().wait_for("recipient=end@log.test");
             let mut lines = daemon.journal().lines();
             lines.retain(|line| line.contains("action="));
+            lines.sort();
             lines
-        })
+        };
+        let postgrey = decisions(&self.postgrey);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let irongrey = decisions(&self.irongrey);
+            if irongrey.len() >= postgrey.len() || Instant::now() > deadline {
+                return [postgrey, irongrey];
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
