@@ -51,7 +51,7 @@ struct Rings {
 
 impl Producer {
     /// The end of a worker whose decisions are not logged.
-    pub(super) fn quiet() -> Self {
+    pub(crate) fn quiet() -> Self {
         Self { rings: None }
     }
 

@@ -113,6 +113,11 @@ impl Connection {
         self.hung_up = true;
     }
 
+    /// Whether the peer has sent something that was not read yet.
+    pub(super) fn has_input(&self) -> bool {
+        self.stream.has_input()
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }

@@ -91,13 +91,20 @@ impl Floor {
         }
     }
 
-    /// Closes the connection that was idle for longest, if it still is.
+    /// Closes the connection that was idle for longest, unless a request has come since it was found.
     pub(super) fn evict(&mut self, victim: Occupied, turn: &Turn<'_>, house: &House<'_>) {
-        let served = self.served[victim.seat as usize].as_ref();
-        if served.is_some_and(|served| served.last_active == victim.last_active) {
-            turn.counters.add(Counter::Evicted, 1);
-            self.close(victim.seat, turn, house);
+        let Some(served) = self.served[victim.seat as usize].as_mut() else { return };
+        if served.last_active != victim.last_active {
+            return;
         }
+        if served.connection.has_input() {
+            // Its turn will come. The listener sees another word on the seat, and so that it may ask again.
+            served.last_active = house.tick.max(victim.last_active.next());
+            house.seats.touch(victim.seat, house.worker, served.last_active);
+            return;
+        }
+        turn.counters.add(Counter::Evicted, 1);
+        self.close(victim.seat, turn, house);
     }
 
     /// Notes what an event says.

@@ -32,6 +32,8 @@ mod pool;
 mod seats;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod warnings;
 
 use std::io;

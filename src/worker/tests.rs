@@ -1,0 +1,8 @@
+//! The workers on real sockets, each case with one worker and with four where that can make a difference.
+
+mod binding;
+mod framing;
+mod limits;
+mod patience;
+mod stopping;
+mod support;

@@ -1,0 +1,55 @@
+//! The end.
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use super::support::*;
+use crate::metrics::Counter;
+
+#[test]
+fn what_has_been_received_is_answered_before_the_end() {
+    for workers in [1, 4] {
+        let server = Server::with_workers(workers);
+        let mut clients: Vec<_> = (0..20).map(|_| server.tcp()).collect();
+        ask_all(&mut clients);
+        for client in &mut clients {
+            client.send(&requests(0..1000));
+        }
+        let address = server.address;
+        server.stop();
+        for client in &mut clients {
+            assert_eq!(client.rest(), String::from_utf8(replies(0..1000)).unwrap());
+        }
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+}
+
+#[test]
+fn stopping_takes_no_longer_for_what_peers_do() {
+    for workers in [1, 4] {
+        let server = Server::with_workers(workers);
+        let mut half = server.unix();
+        half.send(b"request=");
+        let busy: Vec<_> = (0..6)
+            .map(|_| {
+                let mut client = server.tcp();
+                let mut reader = Client(client.0.try_clone().unwrap());
+                let all = requests(0..1000);
+                let writing = thread::spawn(move || while client.0.write_all(&all).is_ok() {});
+                (writing, thread::spawn(move || while matches!(reader.0.read(&mut [0; 8_192]), Ok(1..)) {}))
+            })
+            .collect();
+        let mut never_reads = server.tcp();
+        let writing = thread::spawn(move || while never_reads.0.write_all(&request(1)).is_ok() {});
+        server.await_at_least(Counter::Requests, 10_000);
+        let took = server.stop();
+        assert!(took < Duration::from_millis(1_500), "{took:?}");
+        assert_eq!(half.rest(), "");
+        for (writing, reading) in busy {
+            writing.join().unwrap();
+            reading.join().unwrap();
+        }
+        writing.join().unwrap();
+    }
+}
