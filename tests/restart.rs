@@ -1,99 +1,195 @@
-//! Ends and starts: what was acknowledged before a `kill -9` is known after it, and a stop answers what was received.
+//! The end of the daemon and what its successor knows: killed under load, asked to stop, two on one state, reload.
 
-use std::sync::Mutex;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Daemon, Program, Request, Rng, Setup, Stream};
+use crate::support::{Address, Client, Daemon, Program, Request, Rng, Setup};
 
-/// When the tests' requests are made, by their own clock.
-const TIME: u64 = 1_790_000_000;
+const NOW: u64 = 1_700_000_000;
 const DELAY: u64 = 300;
+const DAY: u64 = 86_400;
+const PEERS: usize = 4;
 
 fn setup(dir: &TempDir) -> Setup {
-    let options = ["--test-clock", "--delay=300", "--auto-whitelist-clients=0", "--max-state=256M", "--quiet"];
-    Setup::new(Program::Serve, dir.path()).with(options)
+    Setup::new(Program::Serve, dir.path()).with([
+        "--test-clock",
+        "--quiet",
+        "--auto-whitelist-clients=0",
+        "--workers=2",
+    ])
 }
 
-fn triplet(number: u64) -> Request {
-    let address = format!("10.{}.{}.1", number >> 8 & 255, number & 255);
-    Request::new(&address, &format!("sender{}@sender.example", number >> 16), "bob@customer.test")
+/// The triplet of this number.
+fn mail(number: usize) -> Request {
+    Request::new("192.0.2.1", &format!("s{number}x@sender.example"), "bob@customer.test")
 }
 
-/// Asks about new triplets until the daemon is gone, and notes those that were answered.
-fn load(daemon: &Daemon, numbers: std::ops::RangeFrom<u64>, ledger: &Mutex<Vec<u64>>) {
-    let Ok(_) = Stream::connect(daemon.address()) else { return };
-    let mut client = daemon.client();
-    for number in numbers {
-        match client.try_ask(&triplet(number).at(TIME)) {
-            Ok(reply) => {
-                assert!(reply.starts_with("action=DEFER_IF_PERMIT"), "{number}: {reply}");
-                ledger.lock().unwrap().push(number);
-            }
-            Err(_) => return,
+fn is_deferred(reply: &str) -> bool {
+    reply.starts_with("action=DEFER_IF_PERMIT ")
+}
+
+/// What has been acknowledged of each triplet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acknowledged {
+    /// The first try was answered.
+    Pending,
+    /// A retry was accepted.
+    Passed,
+}
+
+/// New triplets, and retries of some of them, until the daemon is gone. Each answer is written down before the next
+/// question.
+fn load(address: &Address, next: &AtomicUsize) -> Vec<(usize, Acknowledged)> {
+    let mut client = Client::connect(address);
+    let mut ledger = Vec::new();
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Ok(reply) = client.try_ask(&mail(number).at(NOW)) else { return ledger };
+        assert!(is_deferred(&reply), "{reply}");
+        ledger.push((number, Acknowledged::Pending));
+        if number % 3 == 0 {
+            let Ok(reply) = client.try_ask(&mail(number).at(NOW + DELAY)) else { return ledger };
+            assert!(!is_deferred(&reply), "{reply}");
+            ledger.push((number, Acknowledged::Passed));
         }
     }
 }
 
-#[test]
-fn nothing_acknowledged_is_lost_by_20_kills_under_load() {
-    const KILLS: u64 = 20;
-    const CLIENTS: u64 = 4;
-    let dir = TempDir::new().unwrap();
-    let seed = Rng::seed();
-    println!("IRONGREY_SEED={seed}");
-    let (mut rng, ledger) = (Rng::new(seed), Mutex::new(Vec::new()));
-    for kill in 0..KILLS {
-        let daemon = setup(&dir).start();
-        std::thread::scope(|scope| {
-            for client in 0..CLIENTS {
-                let first = (kill * CLIENTS + client) << 20;
-                let (daemon, ledger) = (&daemon, &ledger);
-                scope.spawn(move || load(daemon, first.., ledger));
-            }
-            std::thread::sleep(Duration::from_millis(rng.below(200)));
-            daemon.signal(Signal::SIGKILL);
-        });
+/// How many of these the daemon does not know. A pending triplet passes after its delay, a passed one at any time: here
+/// after a triplet that had not passed would have been forgotten.
+fn lost(daemon: &Daemon, ledger: &HashMap<usize, Acknowledged>) -> usize {
+    let mut client = daemon.client();
+    let mut lost = 0;
+    for (&number, &acknowledged) in ledger {
+        let time = if acknowledged == Acknowledged::Passed { NOW + 5 * DAY } else { NOW + DELAY };
+        let reply = client.ask(&mail(number).at(time));
+        lost += usize::from(is_deferred(&reply));
     }
-    let ledger = ledger.into_inner().unwrap();
-    assert!(ledger.len() > 1000, "only {} requests were answered in {KILLS} rounds", ledger.len());
-    let mut client = setup(&dir).start();
-    let lost: Vec<u64> = {
-        let mut connection = client.client();
-        let passes = |number: &u64| {
-            let reply = connection.ask(&triplet(*number).at(TIME + DELAY));
-            !reply.starts_with(&format!("action=PREPEND X-Greylist: delayed {DELAY} seconds"))
-        };
-        ledger.iter().copied().filter(passes).collect()
-    };
-    println!("{} acknowledged, {} lost", ledger.len(), lost.len());
-    assert!(lost.is_empty(), "IRONGREY_SEED={seed}: {} of {} lost: {:?}", lost.len(), ledger.len(), &lost[..1]);
-    client.signal(Signal::SIGTERM);
-    assert!(client.wait().is_some_and(|status| status.success()));
+    lost
 }
 
 #[test]
-fn a_stop_answers_what_has_been_received_and_exits_0() {
-    const REQUESTS: usize = 150;
+fn twenty_kills_under_load_lose_nothing() {
+    let seed = Rng::seed();
+    let mut rng = Rng::new(seed);
     let dir = TempDir::new().unwrap();
     let mut daemon = setup(&dir).start();
-    // Connections are taken before signals are: an answer shows that the daemon has started.
-    daemon.client().ask(&triplet(u64::MAX >> 24).at(TIME));
-    let mut clients: Vec<_> = (0..20).map(|_| daemon.client()).collect();
-    for (index, client) in (0..).zip(&mut clients) {
-        let stream: Vec<u8> = (0..REQUESTS as u64).flat_map(|n| triplet(index << 20 | n).at(TIME).wire()).collect();
-        client.send(&stream);
+    let next = AtomicUsize::new(0);
+    let mut all = HashMap::new();
+    for round in 0..20 {
+        let address = daemon.address().clone();
+        let (written, restarted) = thread::scope(|scope| {
+            let peers: Vec<_> = (0..PEERS).map(|_| scope.spawn(|| load(&address, &next))).collect();
+            thread::sleep(Duration::from_millis(rng.below(200)));
+            let restarted = daemon.kill_and_restart();
+            let written: Vec<_> = peers.into_iter().flat_map(|peer| peer.join().unwrap()).collect();
+            (written, restarted)
+        });
+        daemon = restarted;
+        let ledger: HashMap<usize, Acknowledged> = written.into_iter().collect();
+        assert_eq!(lost(&daemon, &ledger), 0, "of {} in round {round}, IRONGREY_SEED={seed}", ledger.len());
+        all.extend(ledger);
+    }
+    assert!(all.len() > 1_000, "only {} triplets under load", all.len());
+    let daemon = daemon.kill_and_restart();
+    let passed: HashMap<_, _> = all.into_keys().map(|number| (number, Acknowledged::Passed)).collect();
+    assert_eq!(lost(&daemon, &passed), 0, "of all {} that had passed, IRONGREY_SEED={seed}", passed.len());
+}
+
+/// What stands in the socket when the daemon is told to stop is answered, and known to the next one.
+#[test]
+fn a_stop_under_load_answers_what_has_been_received() {
+    const PIPELINED: usize = 50;
+    let dir = TempDir::new().unwrap();
+    let mut daemon = setup(&dir).start();
+    let mut idle = daemon.client();
+    idle.ask(&mail(0).at(NOW));
+    let mut clients: Vec<Client> = (0..40).map(|_| daemon.client()).collect();
+    // One answer each, so that each connection is known to have been accepted.
+    for client in &mut clients {
+        client.ask(&mail(0).at(NOW));
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        let requests = (0..PIPELINED).flat_map(|offset| mail(number * PIPELINED + offset).at(NOW).wire());
+        client.stream().write_all(&requests.collect::<Vec<u8>>()).unwrap();
     }
     daemon.signal(Signal::SIGTERM);
-    for client in clients {
-        assert_eq!(client.rest().matches("action=DEFER_IF_PERMIT").count(), REQUESTS);
+    for (number, client) in clients.into_iter().enumerate() {
+        let replies = client.rest();
+        assert_eq!(replies.matches("\n\n").count(), PIPELINED, "connection {number}");
     }
-    assert!(daemon.wait().is_some_and(|status| status.success()));
-    let again = setup(&dir).start();
-    let mut connection = again.client();
-    for number in 0..REQUESTS as u64 {
-        assert!(connection.ask(&triplet(number).at(TIME + DELAY)).starts_with("action=PREPEND"), "{number}");
+    assert_eq!(idle.rest(), "");
+    let status = daemon.wait().expect("the daemon ends");
+    assert_eq!(status.code(), Some(0), "{:?}", daemon.journal().lines());
+
+    let daemon = setup(&dir).start();
+    let ledger = (0..40 * PIPELINED).map(|number| (number, Acknowledged::Pending)).collect();
+    assert_eq!(lost(&daemon, &ledger), 0);
+}
+
+#[test]
+fn a_stop_ends_at_once_though_peers_are_silent() {
+    let dir = TempDir::new().unwrap();
+    let mut daemon = setup(&dir).start();
+    let mut half = daemon.client();
+    // An answer shows that the daemon has started: connections are taken before signals are.
+    half.ask(&mail(0).at(NOW));
+    half.send(b"request=smtpd_access_policy\n");
+    let idle = daemon.client();
+    let start = Instant::now();
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait().expect("the daemon ends").code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert_eq!((half.rest(), idle.rest()), (String::new(), String::new()));
+}
+
+#[test]
+fn two_daemons_on_one_state() {
+    let dir = TempDir::new().unwrap();
+    let daemon = setup(&dir).start();
+    let second = setup(&dir).unix(dir.path().join("second.sock")).command().output().unwrap();
+    let error = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(75), "{error}");
+    assert!(error.contains(&daemon.pid().to_string()), "the first one's number is missing: {error}");
+    assert!(is_deferred(&daemon.client().ask(&mail(1).at(NOW))), "the first one still serves");
+}
+
+/// The socket of a daemon that was killed lies about; that of a daemon that serves is not taken.
+#[test]
+fn two_daemons_on_one_socket() {
+    let dir = TempDir::new().unwrap();
+    let daemon = setup(&dir).start();
+    let second = setup(&dir).state(dir.path().join("second")).command().output().unwrap();
+    let error = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success(), "{error}");
+    let Address::Unix(socket) = daemon.address() else { unreachable!() };
+    assert!(error.contains(&socket.display().to_string()), "the socket is not named: {error}");
+    assert!(is_deferred(&daemon.client().ask(&mail(1).at(NOW))), "the first one still serves");
+}
+
+#[test]
+fn a_reload_takes_the_new_list_and_keeps_connections() {
+    let dir = TempDir::new().unwrap();
+    let list = dir.path().join("clients");
+    std::fs::write(&list, "old.example\n").unwrap();
+    let option = format!("--whitelist-clients={}", list.display());
+    let daemon = setup(&dir).with([option]).start();
+    let mut client = daemon.client();
+    let [old, new] = ["old.example", "new.example"].map(|name| mail(1).with("client_name", name).at(NOW));
+    assert_eq!(client.ask(&old), "action=DUNNO");
+    assert!(is_deferred(&client.ask(&new)));
+
+    std::fs::write(&list, "new.example\n").unwrap();
+    daemon.signal(Signal::SIGHUP);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_deferred(&client.ask(&new)) {
+        assert!(Instant::now() < deadline, "the new list is not read");
     }
+    assert!(is_deferred(&client.ask(&old)));
 }

@@ -257,6 +257,18 @@ fn segments_are_sealed_by_age_and_dropped_a_life_later() {
 }
 
 #[test]
+fn a_clock_that_goes_back_and_forth_uses_up_no_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (mut writer, ahead) = (store.writer(), NOW.plus(5 * DAY));
+    for number in 0..50 {
+        pend(&store, &mut writer, number..number + 1, NOW).unwrap();
+        store.upkeep(ahead, true);
+    }
+    assert!(store.pending.load().segments().count() <= 3);
+}
+
+#[test]
 fn a_segment_that_is_being_read_keeps_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -89,9 +89,8 @@ impl Upkeep {
     /// Rolls over a segment that is a quarter of a life old, or whose sync has failed.
     fn roll_over_by_age(&mut self, tools: &Tools<'_>) {
         let active = Arc::clone(&tools.ring.load().active.segment);
-        // Chunk 0 is always the first to be claimed, so its first record is the oldest.
-        let Some(first) = active.record(0) else { return };
-        let aged = tools.now.since(first.time) >= (self.life / 4).max(1);
+        let Some(age) = age(&active, tools.now) else { return };
+        let aged = age >= (self.life / 4).max(1);
         if !aged && !active.memory().has_failed() {
             return;
         }
@@ -124,7 +123,7 @@ impl Upkeep {
         };
         // Claimed, not filled: chunks that a killed process left unfinished are used up as well.
         let (used, capacity) = (active.chunks_claimed() * CHUNK, active.capacity());
-        let age = active.record(0).map_or(0, |first| tools.now.since(first.time));
+        let age = age(&active, tools.now).unwrap_or(0);
         let wanted = if sizing::fills_early(used, capacity, age, self.life) {
             sizing::after_filling(capacity, &self.bounds)
         } else {
@@ -202,6 +201,14 @@ impl Upkeep {
             log::warn!("{}: cannot be synced: {error}", tools.directory.path().display());
         }
     }
+}
+
+/// Seconds since the first record was appended; `None` for an empty segment.
+fn age(segment: &Segment<SegmentFile>, now: UnixSecs) -> Option<u32> {
+    // Chunk 0 is always the first to be claimed, so its first record is the oldest. A record that is dated before the
+    // segment was made, by a clock that goes back and forth, does not make the segment old.
+    let first = segment.record(0)?;
+    Some(now.since(first.time.max(segment.memory().header().created)))
 }
 
 /// Notes the closed segments and seals those that nobody writes to any more.

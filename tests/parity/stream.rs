@@ -109,13 +109,14 @@ pub(super) struct Stream {
     clock: Clock,
     now: u64,
     mails: VecDeque<Mail>,
+    number: u64,
     instance: u64,
     connection: usize,
 }
 
 impl Stream {
     pub(super) fn new(seed: u64, clock: Clock) -> Self {
-        Self { rng: Rng::new(seed), clock, now: START, mails: VecDeque::new(), instance: 0, connection: 0 }
+        Self { rng: Rng::new(seed), clock, now: START, mails: VecDeque::new(), number: 0, instance: 0, connection: 0 }
     }
 
     /// The next request, and on which of two connections it is to be asked.
@@ -131,9 +132,15 @@ impl Stream {
         let request = Request::new(address, mail.sender, mail.recipient)
             .with("client_name", mail.name)
             .with("instance", &format!("1f.{}.0", self.instance))
-            .with("queue_id", self.rng.pick(&["", "A676A98E5F6"]))
+            .with("queue_id", &self.queue_id())
             .at(self.now);
         (self.connection, self.spoiled(request))
+    }
+
+    /// Mostly another one each time, so that a line of the log is known by it.
+    fn queue_id(&mut self) -> String {
+        self.number += 1;
+        if self.rng.percent(10) { String::new() } else { format!("A676A{:06X}", self.number) }
     }
 
     /// In some cases leaves an attribute out.

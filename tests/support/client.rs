@@ -46,10 +46,18 @@ impl Stream {
         }
     }
 
-    fn end_of_sending(&self) -> io::Result<()> {
+    /// Another handle of the same connection.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
+            Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+        })
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tcp(stream) => stream.shutdown(how),
+            Self::Unix(stream) => stream.shutdown(how),
         }
     }
 }
@@ -129,8 +137,8 @@ impl Client {
     }
 
     /// Says that nothing more will be sent, and returns everything that still comes until the other side closes.
-    pub(crate) fn finish(mut self) -> String {
-        self.stream.end_of_sending().unwrap();
+    pub(crate) fn finish(self) -> String {
+        self.stream.shutdown(Shutdown::Write).unwrap();
         self.rest()
     }
 

@@ -173,11 +173,6 @@ impl Daemon {
         self.process.wait(PATIENCE)
     }
 
-    /// The exit status if the process has ended.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.ended()
-    }
-
     /// Kills it at once and starts another one on the same state and the same socket.
     pub(crate) fn kill_and_restart(self) -> Daemon {
         let setup = self.setup.clone();

@@ -1,6 +1,5 @@
 //! [`Pair`]: Debian's postgrey and `irongrey postgrey`, with the same options.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -11,7 +10,7 @@ use super::{Client, Daemon, Program, Request, Setup, skipped, tool};
 pub(crate) struct Pair {
     pub(crate) postgrey: Daemon,
     pub(crate) irongrey: Daemon,
-    dir: TempDir,
+    _dir: TempDir,
 }
 
 impl Pair {
@@ -30,12 +29,7 @@ impl Pair {
             |program| Setup::new(program, dir.path()).with(["--hostname=mx.test"]).with(options.iter().copied());
         let postgrey = setup(Program::Postgrey).start();
         let irongrey = setup(Program::Irongrey).with(ours.iter().copied()).start();
-        Some(Self { postgrey, irongrey, dir })
-    }
-
-    /// The directory with their state.
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        Some(Self { postgrey, irongrey, _dir: dir })
     }
 
     /// A connection to each.
