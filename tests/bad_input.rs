@@ -123,7 +123,7 @@ fn half_a_request_and_silence() {
         assert_eq!(client.rest(), DUNNO);
     }
     let taken = start.elapsed();
-    assert!(taken > PATIENCE - Duration::from_secs(1) && taken < PATIENCE + Duration::from_secs(5), "{taken:?}");
+    assert!(taken + Duration::from_secs(1) > PATIENCE && taken < PATIENCE + Duration::from_secs(5), "{taken:?}");
     assert!(is_deferred(&idle.ask(&mail("idle"))), "a connection between two requests may be idle for long");
 }
 
@@ -197,7 +197,7 @@ fn more_connections_than_files() {
 
     let before = processor_time(&daemon);
     std::thread::sleep(Duration::from_secs(1));
-    let used = processor_time(&daemon) - before;
+    let used = processor_time(&daemon).saturating_sub(before);
     assert!(used < Duration::from_millis(300), "the daemon spins: {used:?} of processor time in a second");
 
     drop(crowd);

@@ -129,9 +129,8 @@ impl Setup {
         let deadline = Instant::now() + PATIENCE;
         while Stream::connect(&self.address).is_err() {
             let ended = daemon.process.ended();
-            if ended.is_some() || Instant::now() > deadline {
-                panic!("{self:?} does not listen ({ended:?}):\n{}", daemon.journal.lines().join("\n"));
-            }
+            let log = || daemon.journal.lines().join("\n");
+            assert!(ended.is_none() && Instant::now() < deadline, "{self:?} does not listen ({ended:?}):\n{}", log());
             std::thread::sleep(Duration::from_millis(2));
         }
         daemon

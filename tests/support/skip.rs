@@ -8,8 +8,9 @@ use std::io::Write;
 /// Under `CI=true`, where every tool has to be there.
 pub(crate) fn skipped(test: &str, reason: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot run: {reason}");
-    // Written past the test harness, which shows the output of failed tests only.
-    writeln!(std::io::stderr(), "SKIPPED {test}: {reason}").unwrap();
+    // The macros' output is shown for failed tests only; this goes past the test harness.
+    let mut terminal = std::io::stderr();
+    writeln!(terminal, "SKIPPED {test}: {reason}").unwrap();
 }
 
 /// Is this program installed? Debian keeps some outside an ordinary user's `PATH`.
