@@ -1,9 +1,9 @@
 //! What one request costs in the whitelists: name, address and recipient, each looked up once, as the daemon does.
 //!
-//! `cargo bench --bench whitelist`. Each list has as many names as networks, and 10 regexes; half of the networks are
-//! IPv6. 65,536 requests that go all over the lists take turns, so that
-//! caches are as cold as in a daemon. Every
-//! answer is compared with the one that is known from how the request was made.
+//! `cargo bench --bench whitelist`. Each list has as many names as networks, half of them IPv6, with and without 10
+//! regexes. 16,384 requests that go all over the lists take turns: the lists are as cold as in a daemon, where the
+//! request itself has just been read. Every answer is compared with the one known from how the request was made.
+//! `client` is what the promise of 300 ns for 100,000 names and 100,000 networks is about.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irongrey::grey::whitelist::{ClientList, ClientListBuilder, RecipientList, RecipientListBuilder};
 
-const REQUESTS: usize = 1 << 16;
+const REQUESTS: usize = 1 << 14;
 const SIZES: [usize; 3] = [10, 10_000, 100_000];
 
 /// Spreads a number over 64 bits, so that entry `n` can be made again from `n`.

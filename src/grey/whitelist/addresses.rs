@@ -3,9 +3,7 @@
 //! `user@domain` and `user@` also stand for `user+anything`. A look-up tries the local part whole and cut at a plus,
 //! at no more pluses than the listed users themselves have, so a local part made of pluses costs no more than another.
 
-use std::collections::HashSet;
-
-use ahash::RandomState;
+use super::fingerprints::Fingerprints;
 
 /// The longest address that can be listed, in bytes: a local part of 64, the sign, a domain of 255.
 pub(super) const LONGEST: usize = 320;
@@ -14,7 +12,7 @@ pub(super) const LONGEST: usize = 320;
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     /// In lower case, the users with their `@`.
-    listed: HashSet<Box<[u8]>, RandomState>,
+    listed: Fingerprints,
     /// The most pluses in a listed local part.
     pluses: usize,
 }
@@ -25,7 +23,7 @@ impl Addresses {
         debug_assert!(address.len() <= LONGEST && address.contains('@'), "checked before");
         let local = address.split('@').next().unwrap_or(address);
         self.pluses = self.pluses.max(memchr::memchr_iter(b'+', local.as_bytes()).count());
-        self.listed.insert(address.to_ascii_lowercase().into_bytes().into_boxed_slice());
+        self.listed.insert(address.to_ascii_lowercase().as_bytes());
     }
 
     /// Whether an address, or its user at any domain, is listed.
@@ -57,7 +55,7 @@ impl Addresses {
         lower[..local.len()].copy_from_slice(local);
         lower[local.len()..].copy_from_slice(domain);
         lower.make_ascii_lowercase();
-        self.listed.contains(&lower[..user_end]) || self.listed.contains(&*lower)
+        self.listed.contain(&lower[..user_end]) || self.listed.contain(lower)
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod addresses;
 mod clients;
+mod fingerprints;
 mod mistake;
 mod names;
 mod network;

@@ -4,10 +4,7 @@
 //! hashes only those with as many labels as some listed name has. No suffix longer than the longest listed name is
 //! looked at, so a name of any length costs no more than one of [`LONGEST`] bytes.
 
-use std::collections::HashSet;
-
-use ahash::RandomState;
-
+use super::fingerprints::Fingerprints;
 use super::mistake::Mistake;
 
 /// The longest name that can be listed, in bytes: the longest that the DNS knows.
@@ -16,7 +13,7 @@ pub(super) const LONGEST: usize = 255;
 /// A set of domain names.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    listed: HashSet<Box<[u8]>, RandomState>,
+    listed: Fingerprints,
     /// Bit n: a name of n labels is listed. A name of 255 bytes without empty labels has at most 128.
     label_counts: [u64; 3],
     /// Bytes of the longest listed name.
@@ -27,8 +24,9 @@ impl Names {
     /// Lists a name that [`check`] has passed.
     pub(super) fn insert(&mut self, name: &str) {
         debug_assert!(name.len() <= LONGEST, "checked before");
-        let name = name.to_ascii_lowercase().into_bytes().into_boxed_slice();
-        let labels = 1 + memchr::memchr_iter(b'.', &name).count();
+        let name = name.to_ascii_lowercase();
+        let name = name.as_bytes();
+        let labels = 1 + memchr::memchr_iter(b'.', name).count();
         self.label_counts[labels / 64] |= 1 << (labels % 64);
         self.longest = self.longest.max(name.len());
         self.listed.insert(name);
@@ -62,11 +60,11 @@ impl Names {
             if !self.may_have(labels) {
                 continue;
             }
-            if self.listed.contains(&lower[dot + 1..]) {
+            if self.listed.contain(&lower[dot + 1..]) {
                 return true;
             }
         }
-        whole && is_whole && self.may_have(labels + 1) && self.listed.contains(&*lower)
+        whole && is_whole && self.may_have(labels + 1) && self.listed.contain(lower)
     }
 
     /// Whether any listed name has this many labels.
