@@ -74,6 +74,9 @@ pub enum Mistake {
     /// Digits and dots that are no network.
     #[error("not an IPv4 network: write `192.0.2.1`, `192.0.2.0/24`, or `192.0.2` (/24), `192.0` (/16), `10` (/8)")]
     Ipv4,
+    /// An octet with a zero in front.
+    #[error("a number with a leading zero, which some read as octal: write `10.2.3.4` for `010.2.3.4`")]
+    LeadingZero,
     /// A prefix length on fewer than four octets.
     #[error("a prefix length needs all four octets: write `{0}`")]
     ShortWithPrefix(String),

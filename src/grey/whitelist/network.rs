@@ -1,7 +1,7 @@
 //! One network as a whitelist writes it: postgrey's short forms, and IPv6 with or without a prefix length.
 //!
-//! Host bits behind the prefix are ignored, octets are decimal even with leading zeros, and an IPv4 network written as
-//! IPv6 (`::ffff:a.b.c.d`) is the IPv4 network.
+//! Host bits behind the prefix are ignored. An octet with a leading zero is refused: postgrey reads it as octal, its writer
+//! hardly meant that. An IPv4 network written as IPv6 (`::ffff:a.b.c.d`) is the IPv4 network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -59,6 +59,9 @@ fn parse_v4(entry: &str) -> Result<Network, Mistake> {
     let mut given = 0;
     for text in address.split('.') {
         let octet = octets.get_mut(given).ok_or(Mistake::Ipv4)?;
+        if text.len() > 1 && text.starts_with('0') {
+            return Err(Mistake::LeadingZero);
+        }
         *octet = text.parse().map_err(|_| Mistake::Ipv4)?;
         given += 1;
     }
@@ -103,7 +106,6 @@ mod tests {
         assert_eq!(parsed("192.0"), v4("192.0.0.0", 16));
         assert_eq!(parsed("10"), v4("10.0.0.0", 8));
         assert_eq!(parsed("0.0.0.0/0"), v4("0.0.0.0", 0));
-        assert_eq!(parsed("010.002.003.004"), v4("10.2.3.4", 32));
     }
 
     #[test]
@@ -131,6 +133,9 @@ mod tests {
                 matches!(Network::parse(entry), Some(Err(Mistake::Ipv4 | Mistake::PrefixLength { .. }))),
                 "{entry}"
             );
+        }
+        for entry in ["010.2.3.4", "192.168.001", "1.2.3.00/24", "01"] {
+            assert_eq!(Network::parse(entry), Some(Err(Mistake::LeadingZero)), "{entry}");
         }
         assert_eq!(Network::parse("10/8"), Some(Err(Mistake::ShortWithPrefix("10.0.0.0/8".into()))));
         for (entry, length, most) in [("1.2.3.4/33", "33", 32), ("1.2.3.4/", "", 32), ("2001:db8::/129", "129", 128)] {
