@@ -5,6 +5,9 @@
 
 use memchr::memchr;
 
+/// The least length of a BATV tag: a day, a key number and a hash.
+const BATV_TAG: usize = 10;
+
 /// Appends the sender as it counts to `out`.
 pub(super) fn push_sender(sender: &[u8], out: &mut Vec<u8>) {
     let Some(at) = memchr(b'@', sender) else { return out.extend_from_slice(sender) };
@@ -29,8 +32,10 @@ fn without_batv(local: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether a part begins as a tag does; postgrey does not look at what follows.
 fn is_batv_tag(part: &[u8]) -> bool {
-    part.len() >= 10 && part.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    let start = part.first_chunk::<BATV_TAG>();
+    start.is_some_and(|start| start.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()))
 }
 
 /// Each run of digits that is a word of its own becomes `#`.
@@ -85,6 +90,16 @@ mod tests {
             ("prvs=1234567890=u+t@x", "u@x"),
             ("prvs=1234567890=u-12@x", "u-#@x"),
             ("prvs=12345-67890=u@x", "u@x"),
+            ("prvs=u=12345-67890@x", "#-#@x"),
+            ("prvs=u=1234567890+y@x", "u@x"),
+            ("prvs=u=1234567890-y@x", "u@x"),
+            ("prvs=u=-1234567890@x", "-#@x"),
+            ("prvs=u=0123456789012345678901234567890123456789@x", "u@x"),
+            ("prvs=1234567890-y=u1234567890@x", "u1234567890@x"),
+            ("prvs=u+y=1234567890@x", "u@x"),
+            ("prvs=1=u==@x", "u@x"),
+            ("prvs=1234567890==u@x", "prvs=#==u@x"),
+            ("prvs===u@x", "prvs===u@x"),
             ("SRS0=HHH=TT=orig.example=alice@fwd", "SRS0=HHH=TT=orig.example=alice@fwd"),
         ] {
             let mut out = Vec::new();

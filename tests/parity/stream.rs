@@ -36,7 +36,7 @@ const NAMES: [&str; 10] = [
     "listed.example.org",
 ];
 /// Senders that are one key, or look as if they were, a line.
-const SENDERS: [&[&str]; 14] = [
+const SENDERS: [&[&str]; 15] = [
     &["alice@sender.example", "ALICE@Sender.Example", "alice+tag@sender.example", "Alice+x+y@sender.example"],
     &["", ""],
     &["bounce-1-22@list.example", "bounce-333-4@list.example", "bounce-x-4@list.example", "BOUNCE-1-2@list.example"],
@@ -44,6 +44,7 @@ const SENDERS: [&[&str]; 14] = [
     &["prvs=0123456789=carol@batv.example", "prvs=abcdef0123=carol@batv.example", "carol@batv.example"],
     &["prvs=carol=0123456789@batv.example", "PRVS=carol=0123456789@batv.example", "prvs=carol=012345678@batv.example"],
     &["prvs=a=b=c@batv.example", "prvs=0123456789=abcdefghij@batv.example", "prvs=0123456789=@batv.example"],
+    &["prvs=dan=0123456789+1@batv.example", "prvs=dan=0123456789-1@batv.example", "dan@batv.example"],
     &["prvs==0123456789@batv.example", "prvs=0123456789=dan+1@batv.example", "prvs=0123456789=dan-12@batv.example"],
     &["nodomain", "NoDomain", "no+domain", "no-12", "no-13"],
     &["a@b-12@c.example", "a@b-13@c.example", "a-1@1@c.example", "a-2@1@c.example"],
