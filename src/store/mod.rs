@@ -73,8 +73,8 @@ impl Store {
         };
         let mut contents = Contents::read(&directory)?;
         let io = |what| OpenError::io(directory.path(), what);
-        directory.mark(false).map_err(io("write down that the state is in use"))?;
         contents.restore(workers);
+        directory.mark(false).map_err(io("write down that the state is in use"))?;
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
@@ -100,7 +100,7 @@ impl Store {
             lock(&store.upkeep).2.extend(unsealed);
         }
         store.sync();
-        store.keep_rings(now, false);
+        store.keep_rings_with(now, false, !needs_repair);
         Ok(Arc::new(store))
     }
 
@@ -163,6 +163,9 @@ impl Store {
 
     /// The clean end: everything is made durable and marked so. The workers have ended before.
     pub fn close(&self) {
+        for (segment, chunks) in std::mem::take(&mut lock(&self.upkeep).2) {
+            repair::add_missing_slots(&segment, chunks);
+        }
         let unsealed = self.unsealed();
         let synced = unsealed.iter().try_for_each(|segment| segment.memory().sync_all());
         let any_failed = unsealed.iter().any(|segment| segment.memory().has_failed());
@@ -172,10 +175,14 @@ impl Store {
     }
 
     fn keep_rings(&self, now: UnixSecs, settled: bool) {
+        self.keep_rings_with(now, settled, true);
+    }
+
+    fn keep_rings_with(&self, now: UnixSecs, settled: bool, may_seal: bool) {
         let (pending, established, _) = &mut *lock(&self.upkeep);
         for (upkeep, ring) in [(pending, &self.pending), (established, &self.established)] {
             let (directory, secret, counters) = (&self.directory, &self.secret, &*self.counters[1]);
-            upkeep.round(&Tools { ring, directory, secret, counters, now, settled });
+            upkeep.round(&Tools { ring, directory, secret, counters, now, settled, may_seal });
         }
     }
 

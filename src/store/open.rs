@@ -103,7 +103,12 @@ impl Contents {
                 active
             }
             older_than_sealed => {
+                let newest = older.first().map_or(0, |s: &Arc<Segment<SegmentFile>>| s.sequence());
                 older.extend(older_than_sealed.map(|writable| writable.segment));
+                if let Some(active) = spare.take_if(|spare| spare.segment.sequence() > newest) {
+                    older.sort_by_key(|segment| std::cmp::Reverse(segment.sequence()));
+                    return Ok(Ring::new(View { active, older, spare: None }));
+                }
                 older.sort_by_key(|segment| std::cmp::Reverse(segment.sequence()));
                 let file = create(kind, next_sequence, bounds.min_capacity, &self.secret, directory, now)
                     .map_err(OpenError::io(directory.path(), "make a segment file"))?;

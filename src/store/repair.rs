@@ -49,8 +49,7 @@ fn last_used(file: &SegmentFile, chunk: usize) -> u32 {
 /// After the process died in the same boot: gives every record before `chunks` a slot that has none, beside the workers.
 pub(super) fn add_missing_slots(segment: &Segment<SegmentFile>, chunks: u32) {
     for chunk in 0..chunks {
-        // One more than the mark says: the process may have died before it raised the mark.
-        let filled = segment.memory().fills()[chunk as usize].load(Ordering::Acquire).min(CHUNK - 1) + 1;
+        let filled = last_used(segment.memory(), chunk as usize);
         for position in chunk * CHUNK..chunk * CHUNK + filled {
             segment.index_record(position);
         }

@@ -16,9 +16,10 @@ use super::file::SegmentFile;
 use super::format::RingKind;
 use super::open::{create, writable};
 use super::sizing::{self, Bounds, MAX_SEGMENTS};
+use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
 use crate::metrics::{Counter, Counters};
-use crate::table::{CHUNK, Ring, Secret, Segment};
+use crate::table::{CHUNK, Memory, Ring, Secret, Segment};
 
 /// How long a failed attempt at a spare is not repeated.
 const RETRY: Duration = Duration::from_secs(10);
@@ -47,18 +48,22 @@ pub(super) struct Tools<'a> {
     pub(super) now: UnixSecs,
     /// Whether the clock has been steady for long enough to believe that something has expired.
     pub(super) settled: bool,
+    /// Whether every record has its slot, so that a sealed index can be believed.
+    pub(super) may_seal: bool,
 }
 
 impl Upkeep {
     pub(super) fn new(ring: &Ring<SegmentFile>, bounds: Bounds, life: u32, protected: u32) -> Self {
         let view = ring.load();
-        let newest = view.spare.as_ref().unwrap_or(&view.active);
+        let newest = &view.active;
+        let last =
+            view.segments().chain(view.spare.as_ref().map(|s| &s.segment)).map(|s| s.sequence()).max().unwrap_or(0);
         Self {
             kind: newest.segment.memory().ring(),
             bounds,
             life,
             protected,
-            next_sequence: newest.segment.sequence() + 1,
+            next_sequence: last + 1,
             retired: Vec::new(),
             not_before: None,
         }
@@ -158,14 +163,16 @@ impl Upkeep {
             let (count, bytes) = {
                 let view = tools.ring.load();
                 let files = view.segments().chain(view.spare.as_ref().map(|spare| &spare.segment));
-                let bytes = files.chain(&self.retired).map(|segment| segment.memory().len()).sum::<u64>();
+                let bytes = files.map(|segment| segment.memory().len()).sum::<u64>();
                 (view.segments().count(), bytes)
             };
             if count < MAX_SEGMENTS && bytes + needed <= self.bounds.share {
-                return true;
+                let leaving = self.retired.iter().map(|segment| segment.memory().len()).sum::<u64>();
+                // What has left already makes the room once its last reader has gone: nothing else is dropped for it.
+                return bytes + leaving + needed <= self.bounds.share;
             }
             let Some((oldest, closed_at)) = oldest_closed(tools.ring) else { return false };
-            if tools.now.since(closed_at) < self.protected || !oldest.is_quiet() {
+            if tools.now.0.abs_diff(closed_at.0) < self.protected || !oldest.is_quiet() {
                 return false;
             }
             self.retire(&oldest, tools);
@@ -203,11 +210,20 @@ impl Upkeep {
     }
 }
 
+/// The latest time in it.
+fn newest_time(segment: &Segment<SegmentFile>) -> UnixSecs {
+    let last = |chunk: u32| {
+        let filled = segment.memory().fills()[chunk as usize].load(Ordering::Relaxed).min(CHUNK);
+        segment.record(chunk * CHUNK + filled.checked_sub(1)?).map(|record| record.time)
+    };
+    (0..segment.chunks_claimed()).filter_map(last).max().unwrap_or_default()
+}
+
 /// Seconds since the first record was appended; `None` for an empty segment.
 fn age(segment: &Segment<SegmentFile>, now: UnixSecs) -> Option<u32> {
     // Chunk 0 is always the first to be claimed, so its first record is the oldest. A record that is dated before the
     // segment was made, by a clock that goes back and forth, does not make the segment old.
-    let first = segment.record(0)?;
+    let first = (0..segment.chunks_claimed()).find_map(|chunk| segment.record(chunk * CHUNK))?;
     Some(now.since(first.time.max(segment.memory().header().created)))
 }
 
@@ -218,10 +234,10 @@ fn seal_closed(tools: &Tools<'_>) {
     for segment in open {
         let file = segment.memory();
         if file.closed_at().is_none() {
-            file.note_closed(tools.now);
+            file.note_closed(tools.now.max(newest_time(&segment)));
             tools.counters.add(Counter::SegmentsRolledOver, 1);
         }
-        if file.has_failed() || !segment.is_quiet() {
+        if !tools.may_seal || file.has_failed() || !segment.is_quiet() {
             continue;
         }
         if let Err(error) = file.seal(file.closed_at().unwrap_or(tools.now)) {

@@ -75,7 +75,7 @@ impl Geometry {
             .map(move |slot| slots[slot].load(Ordering::Acquire))
             .take_while(|&value| value != 0)
             .filter(move |value| value & !position_mask == tag_bits)
-            .map(move |value| (value & position_mask) - 1)
+            .map(move |value| (value & position_mask).wrapping_sub(1))
             .filter(move |&position| position < geometry.capacity)
     }
 
