@@ -10,7 +10,7 @@ use clap::{ArgAction, Args};
 
 use super::check::{self, ConfigError};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
+    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
     places, units,
 };
 use crate::grey::{Networks, OnFull, Rules};
@@ -133,7 +133,7 @@ impl PostgreyArgs {
             listen_queue_size: self.listen_queue_size,
             socket_mode: self.socketmode,
             socket_group: None,
-            workers: host.cores,
+            workers: host.cores.min(MAX_WORKERS),
             max_connections: check::DEFAULT_MAX_CONNECTIONS,
             close_after_reply: self.exim,
             rules: self.rules(),

@@ -12,7 +12,7 @@ use clap::builder::{PossibleValuesParser, RangedI64ValueParser, RangedU64ValuePa
 use super::check::{self, ConfigError};
 use super::postgrey::{ACTION, HEADER, networks};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
+    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
     places, units,
 };
 use crate::grey::{OnFull, Rules};
@@ -90,7 +90,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ANSWER", default_value = "dunno", value_parser = PossibleValuesParser::new(["dunno", "defer"]))]
     pub on_full: String,
     /// Event loops [default: one a core]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_WORKERS as u64))]
     pub workers: Option<usize>,
     /// Connections at one time
     #[arg(long, value_name = "N", default_value_t = check::DEFAULT_MAX_CONNECTIONS,
@@ -135,7 +135,7 @@ impl ServeArgs {
             listen_queue_size: self.listen_queue_size,
             socket_mode: self.socketmode,
             socket_group: self.socket_group.clone(),
-            workers: self.workers.unwrap_or(host.cores),
+            workers: self.workers.unwrap_or(host.cores.min(MAX_WORKERS)),
             max_connections: self.max_connections,
             close_after_reply: false,
             rules: self.rules(),

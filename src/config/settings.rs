@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::Facility;
 use crate::grey::Rules;
 
+/// The most event loops; the store reckons with so many writers.
+pub const MAX_WORKERS: usize = 256;
+
 /// Everything the daemon needs to know to run.
 #[derive(Clone, Debug)]
 pub struct Settings {
