@@ -114,6 +114,7 @@ fn of_reason(reason: Reason) -> Counter {
         Reason::EarlyRetry { .. } => Counter::EarlyRetry,
         Reason::TripletFound => Counter::Passed,
         Reason::NotGreylisted => Counter::NotGreylisted,
+        Reason::UnparsableAddress => Counter::UnparsableAddresses,
         Reason::StateFull => Counter::StateFull,
     }
 }

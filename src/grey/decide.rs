@@ -38,6 +38,8 @@ pub enum Reason {
     TripletFound,
     /// An attribute that greylisting needs is missing, or the request is not one for greylisting.
     NotGreylisted,
+    /// The client's address is no address.
+    UnparsableAddress,
     /// The triplet is unknown and could not be recorded.
     StateFull,
 }
@@ -64,22 +66,24 @@ pub fn decide(
 ) -> Decision {
     let pass = |reason| Decision { verdict: Verdict::Dunno, reason };
     let Some(asked) = Asked::of(request) else { return pass(Reason::NotGreylisted) };
-    if policy.lists.clients.has_name(asked.client_name) {
-        return pass(Reason::ClientWhitelist);
-    }
-    let Some(address) = key::parse_address(asked.client_address) else { return pass(Reason::NotGreylisted) };
-    if policy.lists.clients.has_address(address) {
-        return pass(Reason::ClientWhitelist);
-    }
-    if policy.lists.recipients.has(asked.recipient) {
-        return pass(Reason::RecipientWhitelist);
-    }
-    let Policy { rules, secret, .. } = policy;
-    let tags = Tags {
+    let Policy { rules, lists, secret } = policy;
+    let address = key::parse_address(asked.client_address);
+    let tags = address.map(|address| Tags {
         client: key::client_tag(secret, address, scratch),
         triplet: key::triplet_tag(secret, rules.networks, address, asked.sender, asked.recipient, scratch),
-    };
-    state.prefetch(&[tags.client, tags.triplet]);
+    });
+    // Most requests are in no whitelist: what the state will be asked is fetched while the lists are looked through.
+    tags.iter().for_each(|tags| state.prefetch(&[tags.client, tags.triplet]));
+    if lists.clients.has_name(asked.client_name) {
+        return pass(Reason::ClientWhitelist);
+    }
+    let (Some(address), Some(tags)) = (address, tags) else { return pass(Reason::UnparsableAddress) };
+    if lists.clients.has_address(address) {
+        return pass(Reason::ClientWhitelist);
+    }
+    if lists.recipients.has(asked.recipient) {
+        return pass(Reason::RecipientWhitelist);
+    }
     let mut greylist = Greylist { rules, state, tags, now };
     let client = greylist.client();
     if client.is_some_and(|client| client.count >= rules.auto_whitelist_clients) {

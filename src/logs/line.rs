@@ -65,6 +65,7 @@ fn write_reason(out: &mut Vec<u8>, reason: Reason) {
         Reason::TripletFound => "triplet found",
         Reason::StateFull => "state full",
         Reason::NotGreylisted => "not greylisted",
+        Reason::UnparsableAddress => "unparsable client address",
         Reason::EarlyRetry { missing } => {
             write_number(out, "early-retry (", missing);
             "s missing)"

@@ -130,12 +130,13 @@ fn requests_that_are_not_greylistings_are_let_through() {
         Request { client_name: None, ..ASKED },
         Request { sender: None, ..ASKED },
         Request { recipient: None, ..ASKED },
-        Request { client_address: Some(b"unknown"), ..ASKED },
         Request { sasl_username: Some(b"bob"), ..ASKED },
         Request { protocol_state: Some(b"DATA"), recipient: Some(b""), ..ASKED },
     ] {
         assert_eq!(talk.ask(1000, &request), NOT_OURS, "{request:?}");
     }
+    let no_address = Request { client_address: Some(b"unknown"), ..ASKED };
+    assert_eq!(talk.ask(1000, &no_address), (Verdict::Dunno, Reason::UnparsableAddress));
     for request in [
         Request { sender: Some(b""), recipient: Some(b"1@d"), ..ASKED },
         Request { recipient: Some(b""), ..ASKED },
