@@ -153,6 +153,23 @@ fn full_while_serving() {
     assert!(usable(&disk.state()), "nothing was set aside");
 }
 
+/// Whoever was known is let through, though nothing at all can be written.
+#[test]
+fn full_at_restart() {
+    let Some(disk) = SmallDisk::mount("disk::full_at_restart", 32) else { return };
+    let daemon = disk.setup().start();
+    let mut client = daemon.client();
+    client.ask(&mail(0));
+    assert!(client.ask(&mail(0).at(NOW + 300)).starts_with("action=PREPEND "));
+    drop(client);
+    disk.fill();
+    let daemon = daemon.kill_and_restart();
+    assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
+    let daemon = daemon.kill_and_restart();
+    assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO, "and after a second one");
+    assert!(usable(&disk.state()), "nothing was set aside");
+}
+
 /// No file of the state was found damaged.
 fn usable(state: &Path) -> bool {
     fs::read_dir(state).unwrap().all(|file| file.unwrap().path().extension().is_none_or(|extension| extension != "bad"))

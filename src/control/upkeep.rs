@@ -44,7 +44,6 @@ impl Upkeep {
         }
         let (store, shared) = (Arc::clone(store), Arc::clone(shared));
         threads.push(Builder::new().name("upkeep".to_owned()).spawn(move || {
-            store.read_indexes_in();
             keep(&store, &shared, &stopped);
         })?);
         Ok(Self { stop, threads })
@@ -62,7 +61,10 @@ impl Upkeep {
 
 fn keep(store: &Store, shared: &Shared, stopped: &Receiver<Infallible>) {
     let mut steadiness = Steadiness::new(UnixSecs::now(), Instant::now());
-    while ticks(stopped, TICK) {
+    // At once for the first time: there may be no spare yet.
+    let mut wait = Duration::ZERO;
+    while ticks(stopped, wait) {
+        wait = TICK;
         let settled = steadiness.settled(UnixSecs::now(), Instant::now());
         // A test plays months in seconds; its steps are meant.
         match shared.latest_test_time.load(Ordering::Relaxed) {

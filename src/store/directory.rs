@@ -18,6 +18,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::error::OpenError;
+use super::format::RingKind;
 use crate::table::Secret;
 
 /// How many damaged files are kept.
@@ -59,9 +60,11 @@ impl Directory {
             let _ = file.read_to_string(&mut pid);
             OpenError::InUse { path: path.to_owned(), pid: pid.trim().to_owned() }
         })?;
-        lock.set_len(0)
-            .and_then(|()| writeln!(lock, "{}", std::process::id()))
-            .map_err(OpenError::io(&lock_path, "write the lock"))?;
+        // Over the old one, so that a full disk has room for it; without a number the second process is told less.
+        let pid = format!("{}\n", std::process::id());
+        if let Err(error) = lock.write_all(pid.as_bytes()).and_then(|()| lock.set_len(pid.len() as u64)) {
+            log::warn!("{}: the process id cannot be written there: {error}", lock_path.display());
+        }
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
@@ -106,9 +109,21 @@ impl Directory {
         }
     }
 
-    /// Writes down, durably, that the state is in use (`clean` false) or at rest.
-    pub(super) fn mark(&self, clean: bool) -> io::Result<()> {
-        let word = if clean { "clean" } else { "running" };
+    /// Writes down, durably, that the state is at rest.
+    pub(super) fn mark_clean(&self) -> io::Result<()> {
+        self.write_run("clean")
+    }
+
+    /// Writes down, durably, that the state is in use. A full disk has no room for that, but for taking back what was
+    /// said before: without it the next start believes as little as on another boot.
+    pub(super) fn mark_running(&self) -> io::Result<()> {
+        self.write_run("running").or_else(|error| match fs::remove_file(self.path.join("run")) {
+            Err(removal) if removal.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.sync(),
+        })
+    }
+
+    fn write_run(&self, word: &str) -> io::Result<()> {
         self.write_whole("run", 0o600, format!("{word} {}\n", boot_id()).as_bytes())
     }
 
@@ -136,18 +151,27 @@ impl Directory {
             aside = path.with_extension(format!("{number}.bad"));
         }
         fs::rename(path, &aside)?;
-        let mut bad = self.bad_files()?;
-        bad.sort_by_key(|(_, metadata)| std::cmp::Reverse(metadata.modified().ok()));
-        for (path, _) in bad.iter().skip(BAD_KEPT).filter(|(path, _)| *path != aside) {
+        for (path, _) in self.bad_files()?.iter().skip(BAD_KEPT).filter(|(path, _)| *path != aside) {
             let _ = fs::remove_file(path);
         }
         self.sync()?;
         Ok(aside)
     }
 
-    /// Bytes of the damaged files that are kept.
-    pub(super) fn bad_bytes(&self) -> u64 {
-        self.bad_files().map_or(0, |files| files.iter().map(|(_, metadata)| metadata.len()).sum())
+    /// Removes the oldest damaged files of a ring until `fits` says yes to the bytes of those that are left.
+    pub(super) fn trim_bad(&self, ring: RingKind, fits: impl Fn(u64) -> bool) -> io::Result<u64> {
+        let of_ring = |path: &Path| path.file_name().is_some_and(|name| ring.owns(name.as_encoded_bytes()));
+        let mut files = self.bad_files()?;
+        files.retain(|(path, metadata)| of_ring(path) && metadata.is_file());
+        loop {
+            let bytes = files.iter().map(|(_, metadata)| metadata.len()).sum();
+            if fits(bytes) {
+                return Ok(bytes);
+            }
+            let Some((path, _)) = files.pop() else { return Ok(0) };
+            log::warn!("{}: removed, as damaged files count towards --max-state", path.display());
+            fs::remove_file(path)?;
+        }
     }
 
     /// Makes creations, renames and removals in the directory durable.
@@ -155,6 +179,7 @@ impl Directory {
         File::open(&self.path)?.sync_all()
     }
 
+    /// The damaged files that are kept, the newest first.
     fn bad_files(&self) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -163,6 +188,7 @@ impl Directory {
                 files.push((entry.path(), entry.metadata()?));
             }
         }
+        files.sort_by_key(|(_, metadata)| std::cmp::Reverse(metadata.modified().ok()));
         Ok(files)
     }
 

@@ -15,6 +15,7 @@ use super::format::{BadHeader, FILLS_AT, HEADER_LEN, Header, Layout, RingKind};
 use super::map::Mapping;
 use crate::atomics::{AtomicU32, AtomicU64, Ordering};
 use crate::clock::UnixSecs;
+use crate::config::MAX_WORKERS;
 use crate::table::{CHUNK, Memory};
 
 /// One segment file and what is known of it beyond its contents.
@@ -40,8 +41,17 @@ pub(super) enum BadFile {
     Length { found: u64, expected: u64 },
     #[error("its header is that of {0}")]
     OtherName(String),
+    #[error("the disk fails: {0}")]
+    Disk(io::Error),
+    /// Says nothing about the file: too few descriptors or too little memory, no permission.
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for BadFile {
+    fn from(error: io::Error) -> Self {
+        if error.raw_os_error() == Some(nix::libc::EIO) { Self::Disk(error) } else { Self::Io(error) }
+    }
 }
 
 impl SegmentFile {
@@ -164,6 +174,9 @@ impl SegmentFile {
 
     /// Makes these records durable.
     pub(super) fn sync_records(&self, records: std::ops::Range<u32>) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
         let at = |record: u32| self.layout().records_at() + record as usize * 16;
         self.map.flush(at(records.start)..at(records.end))
     }
@@ -185,15 +198,19 @@ impl SegmentFile {
         self.map.read_index_in();
     }
 
+    /// Whether nothing has ever been appended to it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.sealed_at().is_none() && self.chunks_used() == 0
+    }
+
     /// The chunks that hold anything: one more than the last that does.
     pub(super) fn chunks_used(&self) -> u32 {
-        let holds_any = |&chunk: &u32| {
-            let at = chunk as usize * CHUNK as usize * 2;
-            // A process may have died between the first record's words and the chunk's fill mark.
-            self.fills()[chunk as usize].load(Ordering::Acquire) != 0
-                || self.records()[at..at + 2].iter().any(|word| word.load(Ordering::Relaxed) != 0)
-        };
-        (0..self.header.capacity / CHUNK).rev().find(holds_any).map_or(0, |chunk| chunk + 1)
+        let marked = self.fills().iter().rposition(|fill| fill.load(Ordering::Acquire) != 0).map_or(0, |last| last + 1);
+        // A process may have died between a chunk's first words and its first mark, in one chunk a worker.
+        let begun = self.records().chunks(CHUNK as usize * 2).skip(marked).take(MAX_WORKERS);
+        let is_begun = |chunk: &[AtomicU64]| chunk[..2].iter().any(|word| word.load(Ordering::Relaxed) != 0);
+        let unmarked = begun.map(is_begun).collect::<Vec<_>>().into_iter().rposition(|begun| begun);
+        u32::try_from(marked + unmarked.map_or(0, |last| last + 1)).unwrap_or(u32::MAX)
     }
 }
 

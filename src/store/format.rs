@@ -43,6 +43,11 @@ pub(super) enum RingKind {
 impl RingKind {
     pub(super) const BOTH: [Self; 2] = [Self::Pending, Self::Established];
 
+    /// Whether a file of this name is, or was, one of its segments.
+    pub(super) fn owns(self, name: &[u8]) -> bool {
+        name.strip_prefix(self.name().as_bytes()).is_some_and(|rest| rest.starts_with(b"-"))
+    }
+
     /// The name in file names and logs.
     pub(super) fn name(self) -> &'static str {
         match self {

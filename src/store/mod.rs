@@ -38,7 +38,9 @@ use crate::table::{Lifetimes, Ring, Secret, Segment};
 use directory::Directory;
 use file::SegmentFile;
 use format::RingKind;
-use open::{Contents, ToRepair};
+use open::Contents;
+use repair::Repair;
+use sizing::Bounds;
 use sync::Syncer;
 use upkeep::{Tools, Upkeep};
 
@@ -51,9 +53,19 @@ pub struct Store {
     pending: Ring<SegmentFile>,
     established: Ring<SegmentFile>,
     syncer: Mutex<Syncer>,
-    upkeep: Mutex<(Upkeep, Upkeep, Vec<ToRepair>)>,
+    chores: Mutex<Chores>,
     /// Of the thread that syncs, and of the one that does the upkeep.
     counters: [Arc<Counters>; 2],
+}
+
+/// What the thread that does the upkeep has to do.
+#[derive(Debug)]
+struct Chores {
+    pending: Upkeep,
+    established: Upkeep,
+    repair: Repair,
+    /// Segments whose index is to be read into memory, the newest last.
+    cold: Vec<Arc<Segment<SegmentFile>>>,
 }
 
 impl Store {
@@ -65,26 +77,28 @@ impl Store {
         now: UnixSecs,
     ) -> Result<Arc<Self>, OpenError> {
         let directory = Directory::open(&settings.dir)?;
-        let room = settings.max_size.saturating_sub(directory.bad_bytes());
-        let bounds = RingKind::BOTH.map(|ring| sizing::bounds(ring, room, workers));
-        let [Some(pending_bounds), Some(established_bounds)] = bounds else {
-            let needed = sizing::min_state(workers);
-            return Err(OpenError::TooSmall { given: room, needed, workers });
-        };
+        let needed = sizing::min_state(workers);
+        if settings.max_size < needed {
+            return Err(OpenError::TooSmall { given: settings.max_size, needed, workers });
+        }
         let mut contents = Contents::read(&directory)?;
-        let io = |what| OpenError::io(directory.path(), what);
+        let pending_bounds = bounds(&directory, RingKind::Pending, settings.max_size, workers)?;
+        let established_bounds = bounds(&directory, RingKind::Established, settings.max_size, workers)?;
         contents.restore(workers);
-        directory.mark(false).map_err(io("write down that the state is in use"))?;
+        let in_use = "write down that the state is in use";
+        directory.mark_running().map_err(OpenError::io(directory.path(), in_use))?;
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
         let lifetimes =
             Lifetimes { pending: rules.retry_window, established: rules.max_age.saturating_add(rules.max_age / 8) };
-        let upkeep = (
-            Upkeep::new(&pending, pending_bounds, lifetimes.pending, rules.delay.saturating_mul(2)),
-            Upkeep::new(&established, established_bounds, lifetimes.established, 0),
-            Vec::new(),
-        );
+        let unsealed = unsealed(&pending, &established);
+        let chores = Chores {
+            pending: Upkeep::new(&pending, pending_bounds, lifetimes.pending, rules.delay.saturating_mul(2)),
+            established: Upkeep::new(&established, established_bounds, lifetimes.established, 0),
+            repair: if needs_repair { Repair::of(unsealed) } else { Repair::default() },
+            cold: [&pending, &established].iter().flat_map(|ring| oldest_first(ring)).collect(),
+        };
         let store = Self {
             directory,
             secret: contents.secret,
@@ -92,15 +106,10 @@ impl Store {
             pending,
             established,
             syncer: Mutex::default(),
-            upkeep: Mutex::new(upkeep),
+            chores: Mutex::new(chores),
             counters: <[Arc<Counters>; 2]>::default(),
         };
-        if needs_repair {
-            let unsealed = store.unsealed().into_iter().map(|segment| (Arc::clone(&segment), segment.chunks_claimed()));
-            lock(&store.upkeep).2.extend(unsealed);
-        }
         store.sync();
-        store.keep_rings_with(now, false, !needs_repair);
         Ok(Arc::new(store))
     }
 
@@ -121,7 +130,7 @@ impl Store {
 
     /// Makes durable all that was appended before the call. Blocks on the disk.
     pub fn sync(&self) {
-        lock(&self.syncer).round(&self.unsealed(), |segment, error| {
+        lock(&self.syncer).round(&unsealed(&self.pending, &self.established), |segment, error| {
             let file = segment.memory();
             file.note_failed();
             self.counters[0].add(Counter::SyncFailures, 1);
@@ -134,55 +143,39 @@ impl Store {
         });
     }
 
-    /// Does what is due: after an unclean end what was left to do, then spares, roll-over by age, seals and drops.
+    /// Does what is due: spares, roll-over by age, seals and drops, then a part of what the start has left to do.
     ///
     /// `settled`: the clock has made no step for a while, so expired segments may go. Blocks on the disk.
     pub fn upkeep(&self, now: UnixSecs, settled: bool) {
-        let left_to_do = std::mem::take(&mut lock(&self.upkeep).2);
-        if !left_to_do.is_empty() {
-            for (segment, chunks) in left_to_do {
-                repair::add_missing_slots(&segment, chunks);
-            }
-            log::info!(
-                "{}: the records of the process that died are all in the index",
-                self.directory.path().display()
-            );
+        let Chores { pending, established, repair, cold } = &mut *lock(&self.chores);
+        for (upkeep, ring) in [(pending, &self.pending), (established, &self.established)] {
+            let (directory, secret, counters) = (&self.directory, &self.secret, &*self.counters[1]);
+            let may_seal = repair.is_done();
+            upkeep.round(&Tools { ring, directory, secret, counters, now, settled, may_seal });
         }
-        self.keep_rings(now, settled);
-    }
-
-    /// Reads the indexes into memory, newest first.
-    pub fn read_indexes_in(&self) {
-        for ring in [&self.pending, &self.established] {
-            let segments: Vec<_> = ring.load().segments().cloned().collect();
-            for segment in segments {
-                segment.memory().read_index_in();
+        if !repair.is_done() {
+            repair.step();
+            if repair.is_done() {
+                let path = self.directory.path().display();
+                log::info!("{path}: the records of the process that died are all in the index");
             }
+        } else if let Some(segment) = cold.pop() {
+            segment.memory().read_index_in();
         }
     }
 
     /// The clean end: everything is made durable and marked so. The workers have ended before.
+    ///
+    /// If slots are still missing since the start before, the next start looks for them again.
     pub fn close(&self) {
-        for (segment, chunks) in std::mem::take(&mut lock(&self.upkeep).2) {
-            repair::add_missing_slots(&segment, chunks);
+        self.sync();
+        let open = unsealed(&self.pending, &self.established);
+        if !lock(&self.chores).repair.is_done() || open.iter().any(|segment| segment.memory().has_failed()) {
+            return;
         }
-        let unsealed = self.unsealed();
-        let synced = unsealed.iter().try_for_each(|segment| segment.memory().sync_all());
-        let any_failed = unsealed.iter().any(|segment| segment.memory().has_failed());
-        if let Err(error) = synced.and_then(|()| if any_failed { Ok(()) } else { self.directory.mark(true) }) {
+        let synced = open.iter().try_for_each(|segment| segment.memory().sync_all());
+        if let Err(error) = synced.and_then(|()| self.directory.mark_clean()) {
             log::error!("{}: not closed cleanly: {error}; the next start checks it", self.directory.path().display());
-        }
-    }
-
-    fn keep_rings(&self, now: UnixSecs, settled: bool) {
-        self.keep_rings_with(now, settled, true);
-    }
-
-    fn keep_rings_with(&self, now: UnixSecs, settled: bool, may_seal: bool) {
-        let (pending, established, _) = &mut *lock(&self.upkeep);
-        for (upkeep, ring) in [(pending, &self.pending), (established, &self.established)] {
-            let (directory, secret, counters) = (&self.directory, &self.secret, &*self.counters[1]);
-            upkeep.round(&Tools { ring, directory, secret, counters, now, settled, may_seal });
         }
     }
 
@@ -192,12 +185,27 @@ impl Store {
             RingKind::Established => &self.established,
         }
     }
+}
 
-    fn unsealed(&self) -> Vec<Arc<Segment<SegmentFile>>> {
-        let views = [self.pending.load(), self.established.load()];
-        let segments = views.iter().flat_map(|view| view.segments());
-        segments.filter(|segment| segment.memory().sealed_at().is_none()).cloned().collect()
-    }
+/// The bounds of a ring beside its damaged files, of which the oldest go if there is no room for both.
+fn bounds(directory: &Directory, ring: RingKind, max_size: u64, workers: usize) -> Result<Bounds, OpenError> {
+    let beside = |damaged| sizing::bounds(ring, max_size, damaged, workers);
+    let trimmed = directory.trim_bad(ring, |damaged| beside(damaged).is_some());
+    let damaged = trimmed.map_err(OpenError::io(directory.path(), "make room among the damaged files"))?;
+    let needed = sizing::min_state(workers);
+    beside(damaged).ok_or(OpenError::TooSmall { given: max_size, needed, workers })
+}
+
+/// The segments of a ring that hold records.
+fn oldest_first(ring: &Ring<SegmentFile>) -> Vec<Arc<Segment<SegmentFile>>> {
+    let mut segments: Vec<_> = ring.load().segments().cloned().collect();
+    segments.reverse();
+    segments
+}
+
+fn unsealed(pending: &Ring<SegmentFile>, established: &Ring<SegmentFile>) -> Vec<Arc<Segment<SegmentFile>>> {
+    let segments = [pending, established].into_iter().flat_map(oldest_first);
+    segments.filter(|segment| segment.memory().sealed_at().is_none()).collect()
 }
 
 /// No code that can panic runs under these locks, and what they guard is right after each statement.

@@ -18,9 +18,6 @@ use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
 use crate::table::{CHUNK, Memory, Ring, Secret, Segment, View, Writable};
 
-/// A segment whose records may lack slots, with the number of chunks to go over.
-pub(super) type ToRepair = (Arc<Segment<SegmentFile>>, u32);
-
 /// What a directory holds.
 pub(super) struct Contents {
     pub(super) secret: Secret,
@@ -44,6 +41,7 @@ impl Contents {
                 Err(BadFile::Header(BadHeader::Version(version))) => {
                     return Err(OpenError::OtherVersion { path, version });
                 }
+                Err(BadFile::Io(error)) => return Err(OpenError::io(&path, "open the segment")(error)),
                 Err(reason) => damaged.push((path, reason)),
             }
         }
@@ -78,46 +76,30 @@ impl Contents {
         bounds: &Bounds,
         now: UnixSecs,
     ) -> Result<Ring<SegmentFile>, OpenError> {
-        let (mine, others) = self.files.drain(..).partition(|file| file.ring() == kind);
-        self.files = others;
-        let mine: Vec<SegmentFile> = mine;
-        let mut next_sequence = mine.last().map_or(1, |file| file.header().sequence + 1);
-        let resume = self.last_run == LastRun::Clean;
-        let (mut older, mut active, mut spare) = (Vec::new(), None, None);
-        for file in mine.into_iter().rev() {
-            let is_empty = file.sealed_at().is_none() && file.chunks_used() == 0;
-            if file.sealed_at().is_some() || (active.is_some() && !is_empty) {
-                older.push(Arc::new(reader(file)));
-            } else if !is_empty {
-                active = Some(writable(file, resume));
-            } else if spare.is_none() && active.is_none() {
-                spare = Some(writable(file, resume));
-            } else {
-                std::fs::remove_file(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
-            }
-        }
-        let active = match active.or_else(|| spare.take()) {
-            Some(active)
-                if active.segment.sequence() > older.first().map_or(0, |newest: &Arc<_>| newest.sequence()) =>
-            {
-                active
-            }
-            older_than_sealed => {
-                let newest = older.first().map_or(0, |s: &Arc<Segment<SegmentFile>>| s.sequence());
-                older.extend(older_than_sealed.map(|writable| writable.segment));
-                if let Some(active) = spare.take_if(|spare| spare.segment.sequence() > newest) {
-                    older.sort_by_key(|segment| std::cmp::Reverse(segment.sequence()));
-                    return Ok(Ring::new(View { active, older, spare: None }));
-                }
-                older.sort_by_key(|segment| std::cmp::Reverse(segment.sequence()));
-                let file = create(kind, next_sequence, bounds.min_capacity, &self.secret, directory, now)
-                    .map_err(OpenError::io(directory.path(), "make a segment file"))?;
-                next_sequence += 1;
-                writable(file, false)
-            }
+        let mine = self.files.extract_if(.., |file| file.ring() == kind);
+        let (empty, mut used): (Vec<_>, Vec<_>) = mine.partition(SegmentFile::is_unused);
+        let number = |file: Option<&SegmentFile>| file.map_or(0, |file| file.header().sequence);
+        let next_sequence = number(used.last()).max(number(empty.last())) + 1;
+        let newest_used = number(used.last());
+        let (newer, needless): (Vec<_>, Vec<_>) =
+            empty.into_iter().partition(|file| file.header().sequence > newest_used);
+        let mut newer = newer.into_iter();
+        // Only the newest is gone on with: what lies before it was closed, whether it was sealed or not.
+        let active = match used.pop_if(|file| file.sealed_at().is_none()).or_else(|| newer.next()) {
+            Some(active) => active,
+            None => create(kind, next_sequence, bounds.min_capacity, &self.secret, directory, now)
+                .map_err(OpenError::io(directory.path(), "make a segment file"))?,
         };
-        debug_assert!(next_sequence > active.segment.sequence());
-        Ok(Ring::new(View { active, older, spare }))
+        let spare = newer.next();
+        for file in needless.into_iter().chain(newer) {
+            std::fs::remove_file(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
+        }
+        let resume = self.last_run == LastRun::Clean;
+        Ok(Ring::new(View {
+            active: writable(active, resume),
+            older: used.into_iter().rev().map(|file| Arc::new(reader(file))).collect(),
+            spare: spare.map(|file| writable(file, resume)),
+        }))
     }
 }
 

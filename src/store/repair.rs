@@ -1,8 +1,14 @@
 //! What an unclean end leaves to do: an index rebuilt from its records, or single slots added to one.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::file::SegmentFile;
 use crate::atomics::Ordering;
 use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment};
+
+/// So many that a step lasts some ten milliseconds.
+const CHUNKS_A_STEP: u32 = 64;
 
 /// After another boot: makes fill marks and index of an unsealed segment anew from its records.
 ///
@@ -46,12 +52,38 @@ fn last_used(file: &SegmentFile, chunk: usize) -> u32 {
     last.map_or(0, |last| u32::try_from(last / 2 + 1).unwrap_or(CHUNK))
 }
 
-/// After the process died in the same boot: gives every record before `chunks` a slot that has none, beside the workers.
-pub(super) fn add_missing_slots(segment: &Segment<SegmentFile>, chunks: u32) {
-    for chunk in 0..chunks {
-        let filled = last_used(segment.memory(), chunk as usize);
-        for position in chunk * CHUNK..chunk * CHUNK + filled {
-            segment.index_record(position);
+/// After the process died in the same boot: its records get the slots that they lack, beside the workers, some chunks at
+/// a time. The chunks that the workers claim meanwhile are not its business.
+#[derive(Debug, Default)]
+pub(super) struct Repair(Vec<(Arc<Segment<SegmentFile>>, Range<u32>)>);
+
+impl Repair {
+    /// For all that stands in these segments now.
+    pub(super) fn of(segments: Vec<Arc<Segment<SegmentFile>>>) -> Self {
+        let whole = |segment: Arc<Segment<SegmentFile>>| (0..segment.chunks_claimed(), segment);
+        Self(segments.into_iter().map(whole).map(|(chunks, segment)| (segment, chunks)).collect())
+    }
+
+    /// Whether every record has its slot.
+    pub(super) fn is_done(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Goes over the next chunks.
+    pub(super) fn step(&mut self) {
+        for _ in 0..CHUNKS_A_STEP {
+            let Some((segment, chunks)) = self.0.last_mut() else { return };
+            match chunks.next() {
+                Some(chunk) => add_missing_slots(segment, chunk),
+                None => drop(self.0.pop()),
+            }
         }
+    }
+}
+
+fn add_missing_slots(segment: &Segment<SegmentFile>, chunk: u32) {
+    let filled = last_used(segment.memory(), chunk as usize);
+    for position in chunk * CHUNK..chunk * CHUNK + filled {
+        segment.index_record(position);
     }
 }

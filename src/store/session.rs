@@ -6,7 +6,7 @@ use super::Store;
 use super::file::SegmentFile;
 use crate::clock::UnixSecs;
 use crate::grey::{Change, Client, Full, State, Triplet};
-use crate::table::{Cursor, Entry, Kind, Lifetimes, Loaded, Record, Ring, SegmentFull, Tag, View};
+use crate::table::{Cursor, Entry, Kind, Lifetimes, Loaded, Record, Ring, Tag, View};
 
 /// One worker's way into the state: it owns the chunks that it appends to.
 #[derive(Debug)]
@@ -91,11 +91,14 @@ impl State for Session<'_> {
 
 impl Appender<'_> {
     fn append(&mut self, record: &Record) -> Result<(), Full> {
-        while self.view.active.segment.append(self.cursor, record) == Err(SegmentFull) {
-            let full = self.view.active.segment.sequence();
-            self.ring.roll_over(full).map_err(|_| Full)?;
+        loop {
+            let active = &self.view.active.segment;
+            // What has failed to be synced takes nothing more.
+            if !active.memory().has_failed() && active.append(self.cursor, record) == Ok(()) {
+                return Ok(());
+            }
+            self.ring.roll_over(active.sequence()).map_err(|_| Full)?;
             self.view = self.ring.load();
         }
-        Ok(())
     }
 }

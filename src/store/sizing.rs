@@ -27,12 +27,14 @@ pub(super) struct Bounds {
     pub(super) max_capacity: u32,
 }
 
-/// The bounds of a ring when the whole state may take `max_state` bytes; `None` when that is too little.
-pub(super) fn bounds(ring: RingKind, max_state: u64, workers: usize) -> Option<Bounds> {
+/// The bounds of a ring when the whole state may take `max_state` bytes, of which damaged files of this ring take
+/// `damaged`; `None` when that is too little.
+pub(super) fn bounds(ring: RingKind, max_state: u64, damaged: u64, workers: usize) -> Option<Bounds> {
     let share = match ring {
         RingKind::Pending => max_state / 4,
         RingKind::Established => max_state - max_state / 4,
     };
+    let share = share.saturating_sub(damaged);
     let min_capacity = min_capacity(workers);
     let (mut low, mut high) = (0, MAX_CAPACITY / CHUNK);
     while low < high {
@@ -85,7 +87,7 @@ mod tests {
     fn six_of_the_largest_segments_fit_a_share() {
         for max_state in [min_state(2), 100 << 20, 4 << 30, 1 << 40] {
             for ring in RingKind::BOTH {
-                let bounds = bounds(ring, max_state, 2).unwrap();
+                let bounds = bounds(ring, max_state, 0, 2).unwrap();
                 assert!(segment_len(bounds.max_capacity) * 6 <= bounds.share, "{max_state} {ring:?}");
                 assert!(bounds.max_capacity >= bounds.min_capacity && bounds.max_capacity <= MAX_CAPACITY);
             }
@@ -95,14 +97,14 @@ mod tests {
     #[test]
     fn less_than_the_least_state_is_refused() {
         for workers in [1, 2, 64] {
-            assert!(RingKind::BOTH.iter().all(|&ring| bounds(ring, min_state(workers), workers).is_some()));
-            assert_eq!(bounds(RingKind::Pending, min_state(workers) - 4096, workers), None);
+            assert!(RingKind::BOTH.iter().all(|&ring| bounds(ring, min_state(workers), 0, workers).is_some()));
+            assert_eq!(bounds(RingKind::Pending, min_state(workers) - 4096, 0, workers), None);
         }
     }
 
     #[test]
     fn sizes_follow_the_traffic() {
-        let bounds = bounds(RingKind::Established, 4 << 30, 2).unwrap();
+        let bounds = bounds(RingKind::Established, 4 << 30, 0, 2).unwrap();
         assert_eq!(after_filling(1 << 16, &bounds), 1 << 18);
         assert_eq!(after_filling(bounds.max_capacity, &bounds), bounds.max_capacity);
         assert_eq!(after_age(1 << 20, &bounds), 3 << 19);

@@ -15,7 +15,7 @@ use crate::table::{CHUNK, Memory, Segment};
 /// How far each open segment is durable. One thread at a time uses it.
 #[derive(Debug, Default)]
 pub(super) struct Syncer {
-    /// By ring and sequence number: filled records of each chunk that are durable.
+    /// By ring and sequence number: filled records of each chunk that are durable, or in a segment that has failed.
     durable: HashMap<(RingKind, u64), Vec<u32>>,
 }
 
@@ -41,13 +41,20 @@ impl Syncer {
 
 fn sync_segment(segment: &Segment<SegmentFile>, durable: &mut Vec<u32>) -> io::Result<()> {
     durable.resize(segment.chunks_claimed() as usize, 0);
+    let mut range = 0..0;
     for (chunk, durable) in (0..).zip(durable.iter_mut()).filter(|(_, durable)| **durable < CHUNK) {
         // Acquire: pairs with the Release of the fill mark in `append`, so the records before it are whole.
         let filled = segment.memory().fills()[chunk as usize].load(Ordering::Acquire).min(CHUNK);
         if filled > *durable {
-            segment.memory().sync_records(chunk * CHUNK + *durable..chunk * CHUNK + filled)?;
+            let next = chunk * CHUNK + *durable..chunk * CHUNK + filled;
             *durable = filled;
+            // Full neighbours go in one call: after a start there may be thousands.
+            if range.end == next.start {
+                range.end = next.end;
+            } else {
+                segment.memory().sync_records(std::mem::replace(&mut range, next))?;
+            }
         }
     }
-    Ok(())
+    segment.memory().sync_records(range)
 }

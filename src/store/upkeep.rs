@@ -39,6 +39,15 @@ pub(super) struct Upkeep {
     not_before: Option<Instant>,
 }
 
+/// Why a segment's time is over before it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// A quarter of its ring's life.
+    Aged,
+    /// It could not be synced.
+    Failed,
+}
+
 /// What upkeep works on and with.
 pub(super) struct Tools<'a> {
     pub(super) ring: &'a Ring<SegmentFile>,
@@ -55,15 +64,14 @@ pub(super) struct Tools<'a> {
 impl Upkeep {
     pub(super) fn new(ring: &Ring<SegmentFile>, bounds: Bounds, life: u32, protected: u32) -> Self {
         let view = ring.load();
-        let newest = &view.active;
-        let last =
-            view.segments().chain(view.spare.as_ref().map(|s| &s.segment)).map(|s| s.sequence()).max().unwrap_or(0);
+        // Numbers rise from the oldest segment to the spare.
+        let newest = &view.spare.as_ref().unwrap_or(&view.active).segment;
         Self {
-            kind: newest.segment.memory().ring(),
+            kind: newest.memory().ring(),
             bounds,
             life,
             protected,
-            next_sequence: last + 1,
+            next_sequence: newest.sequence() + 1,
             retired: Vec::new(),
             not_before: None,
         }
@@ -71,13 +79,11 @@ impl Upkeep {
 
     /// One round: everything that is due.
     pub(super) fn round(&mut self, tools: &Tools<'_>) {
-        self.roll_over_by_age(tools);
-        seal_closed(tools);
         self.drop_expired(tools);
+        let active = Arc::clone(&tools.ring.load().active.segment);
+        let due = self.due(&active, tools.now);
         if self.not_before.is_none_or(|time| Instant::now() >= time) {
-            self.not_before = None;
-            if let Err(error) = self.provide_spare(tools) {
-                self.not_before = Some(Instant::now() + RETRY);
+            self.not_before = self.provide_spare(&active, due, tools).err().map(|error| {
                 tools.counters.add(Counter::SpareFailures, 1);
                 log::error!(
                     "{}: no spare {} segment could be made: {error}; known senders pass as before, unknown ones get the \
@@ -86,27 +92,23 @@ impl Upkeep {
                     self.kind.name(),
                     RETRY.as_secs(),
                 );
-            }
+                Instant::now() + RETRY
+            });
         }
+        if due.is_some() {
+            // Without a spare it is due in the next round as well.
+            let _ = tools.ring.roll_over(active.sequence());
+        }
+        seal_closed(tools);
         self.remove_retired(tools);
     }
 
-    /// Rolls over a segment that is a quarter of a life old, or whose sync has failed.
-    fn roll_over_by_age(&mut self, tools: &Tools<'_>) {
-        let active = Arc::clone(&tools.ring.load().active.segment);
-        let Some(age) = age(&active, tools.now) else { return };
-        let aged = age >= (self.life / 4).max(1);
-        if !aged && !active.memory().has_failed() {
-            return;
+    /// Whether and why the active segment's time is over.
+    fn due(&self, active: &Segment<SegmentFile>, now: UnixSecs) -> Option<Due> {
+        if age(active, now).is_some_and(|age| age >= (self.life / 4).max(1)) {
+            return Some(Due::Aged);
         }
-        let capacity = if aged { sizing::after_age(active.filled(), &self.bounds) } else { active.capacity() };
-        let fits = |spare: u32| spare == capacity;
-        let spare = tools.ring.load().spare.as_ref().map(|spare| spare.segment.capacity());
-        if !spare.is_some_and(fits) && self.make_room(capacity, tools) {
-            // A spare of another size serves as well when this one cannot be made.
-            let _ = self.make_spare(capacity, tools);
-        }
-        let _ = tools.ring.roll_over(active.sequence());
+        active.memory().has_failed().then_some(Due::Failed)
     }
 
     fn drop_expired(&mut self, tools: &Tools<'_>) {
@@ -120,24 +122,21 @@ impl Upkeep {
         }
     }
 
-    /// Makes a spare if there is none, or a larger one if the active segment is filling early.
-    fn provide_spare(&mut self, tools: &Tools<'_>) -> io::Result<()> {
-        let (active, spare) = {
-            let view = tools.ring.load();
-            (Arc::clone(&view.active.segment), view.spare.as_ref().map(|spare| spare.segment.capacity()))
-        };
+    /// Makes a spare if there is none, or one of another size if the active segment's life says so.
+    fn provide_spare(&mut self, active: &Segment<SegmentFile>, due: Option<Due>, tools: &Tools<'_>) -> io::Result<()> {
         // Claimed, not filled: chunks that a killed process left unfinished are used up as well.
         let (used, capacity) = (active.chunks_claimed() * CHUNK, active.capacity());
-        let age = age(&active, tools.now).unwrap_or(0);
-        let wanted = if sizing::fills_early(used, capacity, age, self.life) {
+        let seconds = age(active, tools.now).unwrap_or(0);
+        let wanted = if due == Some(Due::Aged) {
+            sizing::after_age(active.filled(), &self.bounds)
+        } else if sizing::fills_early(used, capacity, seconds, self.life) {
             sizing::after_filling(capacity, &self.bounds)
         } else {
             capacity.clamp(self.bounds.min_capacity, self.bounds.max_capacity)
         };
-        if spare.is_some_and(|spare| spare >= wanted) {
-            return Ok(());
-        }
-        if !self.make_room(wanted, tools) {
+        let spare = tools.ring.load().spare.as_ref().map(|spare| spare.segment.capacity());
+        let serves = |spare: u32| if due == Some(Due::Aged) { spare == wanted } else { spare >= wanted };
+        if spare.is_some_and(serves) || !self.make_room(wanted, tools) {
             return Ok(());
         }
         self.make_spare(wanted, tools)
@@ -221,10 +220,15 @@ fn newest_time(segment: &Segment<SegmentFile>) -> UnixSecs {
 
 /// Seconds since the first record was appended; `None` for an empty segment.
 fn age(segment: &Segment<SegmentFile>, now: UnixSecs) -> Option<u32> {
-    // Chunk 0 is always the first to be claimed, so its first record is the oldest. A record that is dated before the
-    // segment was made, by a clock that goes back and forth, does not make the segment old.
-    let first = (0..segment.chunks_claimed()).find_map(|chunk| segment.record(chunk * CHUNK))?;
-    Some(now.since(first.time.max(segment.memory().header().created)))
+    let claimed = 0..segment.chunks_claimed();
+    let is_filled = |chunk: u32| segment.memory().fills()[chunk as usize].load(Ordering::Relaxed) > 0;
+    claimed.clone().any(is_filled).then(|| {
+        // Chunk 0 is always the first to be claimed, so its first record is the oldest, if it is whole. A record that is
+        // dated before the segment was made, by a clock that goes back and forth, does not make the segment old.
+        let created = segment.memory().header().created;
+        let first = claimed.filter_map(|chunk| segment.record(chunk * CHUNK)).next();
+        now.since(first.map_or(created, |first| first.time.max(created)))
+    })
 }
 
 /// Notes the closed segments and seals those that nobody writes to any more.

@@ -1,0 +1,214 @@
+//! What upkeep does to the rings: roll-over, seal, drop, floods, clocks that jump.
+
+use super::*;
+use crate::table::{CHUNK, Memory};
+
+#[test]
+fn a_flood_stays_within_its_share_and_takes_nothing_established() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    let passed = tag(&store, u64::MAX);
+    writer.session().append(passed, Change::Passed(NOW), NOW).unwrap();
+    let mut now = NOW;
+    for number in 0..200 {
+        let first = number * 10_000;
+        pend(&store, &mut writer, first..first + 10_000, now).unwrap();
+        now = now.plus(100);
+        store.upkeep(now, true);
+        let bytes: u64 =
+            fs::read_dir(dir.path().join("state")).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+        assert!(bytes <= 64 << 20, "{bytes} bytes");
+    }
+    assert!(store.counters()[1].get(Counter::SegmentsDroppedEarly) > 0);
+    assert_eq!(writer.session().triplet(tag(&store, 0), now), Triplet::Unknown);
+    assert_eq!(
+        writer.session().triplet(tag(&store, 1_999_999), now),
+        Triplet::Pending { first: UnixSecs(now.0 - 100) }
+    );
+    assert_eq!(writer.session().triplet(passed, now), Triplet::Passed { last: NOW });
+}
+
+#[test]
+fn what_is_younger_than_twice_the_delay_is_not_dropped_for_a_flood() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    let taken = (0..1000_u64)
+        .take_while(|number| {
+            store.upkeep(NOW, true);
+            pend(&store, &mut writer, number * 10_000..(number + 1) * 10_000, NOW).is_ok()
+        })
+        .count();
+    assert!((20..1000).contains(&taken), "{taken}");
+    assert_eq!(writer.session().triplet(tag(&store, 0), NOW), Triplet::Pending { first: NOW });
+    let later = NOW.plus(2 * RULES.delay);
+    store.upkeep(later, true);
+    assert_eq!(pend(&store, &mut writer, 0..1, later), Ok(()), "room again");
+}
+
+#[test]
+fn segments_are_sealed_by_age_and_dropped_a_life_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    let old = Arc::clone(&store.pending.load().active.segment);
+    store.upkeep(NOW.plus(RULES.retry_window / 4 - 1), true);
+    assert_eq!(store.pending.load().active.segment.sequence(), old.sequence());
+    let quarter = NOW.plus(RULES.retry_window / 4);
+    store.upkeep(quarter, true);
+    assert_ne!(store.pending.load().active.segment.sequence(), old.sequence());
+    store.upkeep(quarter, true);
+    assert_eq!(old.memory().sealed_at(), Some(quarter));
+    let path = old.memory().path().to_owned();
+    drop(old);
+    store.upkeep(quarter.plus(RULES.retry_window), true);
+    assert!(path.exists());
+    store.upkeep(quarter.plus(RULES.retry_window + 1), false);
+    assert!(path.exists(), "the clock is not believed yet");
+    store.upkeep(quarter.plus(RULES.retry_window + 1), true);
+    store.upkeep(quarter.plus(RULES.retry_window + 1), true);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_clock_that_goes_back_and_forth_uses_up_no_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (mut writer, ahead) = (store.writer(), NOW.plus(5 * DAY));
+    for number in 0..50 {
+        pend(&store, &mut writer, number..number + 1, NOW).unwrap();
+        store.upkeep(ahead, true);
+    }
+    assert!(store.pending.load().segments().count() <= 3);
+}
+
+#[test]
+fn a_segment_that_is_being_read_keeps_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (mut writer, mut reader) = (store.writer(), store.writer());
+    pend(&store, &mut writer, 0..10, NOW).unwrap();
+    let session = reader.session();
+    store.upkeep(NOW.plus(RULES.retry_window), true);
+    let path = store.pending.load().older[0].memory().path().to_owned();
+    store.upkeep(NOW.plus(3 * RULES.retry_window), true);
+    assert!(store.pending.load().older.is_empty() && path.exists());
+    assert_eq!(session.triplet(tag(&store, 0), NOW), Triplet::Pending { first: NOW });
+    drop(session);
+    store.upkeep(NOW.plus(3 * RULES.retry_window), true);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_full_segment_takes_at_most_24_and_a_half_bytes_a_triplet() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let segment = Arc::clone(&store.pending.load().active.segment);
+    pend(&store, &mut store.writer(), 0..u64::from(segment.capacity()), NOW).unwrap();
+    assert_eq!(segment.filled(), segment.capacity());
+    assert!(segment.capacity() > CHUNK);
+    let bytes = fs::metadata(segment.memory().path()).unwrap().len();
+    assert!(bytes * 2 <= u64::from(segment.filled()) * 49, "{bytes}");
+}
+
+#[test]
+fn a_worker_in_a_turn_does_not_cost_more_than_the_room_that_is_needed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (mut writer, mut reader) = (store.writer(), store.writer());
+    let mut now = NOW;
+    let mut session = None;
+    for number in 0..100 {
+        let first = number * 10_000;
+        // While the reader's turn lasts no file can go, so there may be no room for another.
+        let _ = pend(&store, &mut writer, first..first + 10_000, now);
+        now = now.plus(100);
+        store.upkeep(now, true);
+        if session.is_none() && store.counters()[1].get(Counter::SegmentsDroppedEarly) > 0 {
+            session = Some(reader.session());
+        }
+    }
+    assert!(session.is_some(), "the flood has filled the share");
+    let dropped = store.counters()[1].get(Counter::SegmentsDroppedEarly);
+    assert!(dropped <= 3, "{dropped} dropped while none could be removed");
+    assert!(store.pending.load().segments().count() > 2);
+}
+
+#[test]
+fn a_segment_closed_with_the_clock_ahead_makes_room_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    let mut now = NOW;
+    let mut fill = |now: &mut UnixSecs, rounds: std::ops::Range<u64>| {
+        for number in rounds {
+            pend(&store, &mut writer, number * 10_000..(number + 1) * 10_000, *now).unwrap();
+            *now = now.plus(100);
+            store.upkeep(*now, true);
+        }
+    };
+    fill(&mut now, 0..5);
+    let active = store.pending.load().active.segment.sequence();
+    store.pending.roll_over(active).unwrap();
+    store.upkeep(now.plus(3650 * DAY), true);
+    fill(&mut now, 5..200);
+}
+
+#[test]
+fn a_segment_closed_with_the_clock_behind_keeps_its_entries_for_their_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    let active = store.pending.load().active.segment.sequence();
+    store.upkeep(NOW, true);
+    store.pending.roll_over(active).unwrap();
+    store.upkeep(UnixSecs(NOW.0 - 365 * DAY), true);
+    let end = NOW.plus(RULES.retry_window);
+    (0..3).for_each(|_| store.upkeep(end, true));
+    assert_eq!(store.writer().session().triplet(tag(&store, 3), end), Triplet::Pending { first: NOW });
+}
+
+#[test]
+fn a_segment_whose_first_record_is_damaged_ages_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    let active = Arc::clone(&store.pending.load().active.segment);
+    active.memory().records()[1].store(0, crate::atomics::Ordering::Relaxed);
+    store.upkeep(NOW.plus(RULES.retry_window / 4), true);
+    assert_ne!(store.pending.load().active.segment.sequence(), active.sequence());
+}
+
+#[test]
+fn a_spare_that_cannot_be_made_is_not_tried_again_at_once_whatever_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for ring in ["pending", "established"] {
+        for number in 1..20 {
+            fs::create_dir(dir.path().join(format!("state/{ring}-{number:08}.new"))).unwrap();
+        }
+    }
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    for _ in 0..20 {
+        store.upkeep(NOW.plus(RULES.retry_window / 4), true);
+    }
+    assert_eq!(store.counters()[1].get(Counter::SpareFailures), 2, "one a ring");
+}
+
+#[test]
+fn what_has_failed_to_be_synced_takes_no_more_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    pend(&store, &mut writer, 0..10, NOW).unwrap();
+    let failed = Arc::clone(&store.pending.load().active.segment);
+    failed.memory().note_failed();
+    assert_eq!(pend(&store, &mut writer, 10..11, NOW), Err(Full), "no spare yet");
+    store.upkeep(NOW, true);
+    assert_eq!(pend(&store, &mut writer, 10..11, NOW), Ok(()));
+    assert_eq!(failed.filled(), 10);
+    (0..3).for_each(|_| store.upkeep(NOW, true));
+    assert_eq!(failed.memory().sealed_at(), None, "nor is it sealed");
+    assert_eq!(writer.session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW }, "but still read");
+}
