@@ -73,7 +73,9 @@ pub fn decide(
         triplet: key::triplet_tag(secret, rules.networks, address, asked.sender, asked.recipient, scratch),
     });
     // Most requests are in no whitelist: what the state will be asked is fetched while the lists are looked through.
-    tags.iter().for_each(|tags| state.prefetch(&[tags.client, tags.triplet]));
+    if let Some(tags) = &tags {
+        state.prefetch(&[tags.client, tags.triplet]);
+    }
     if lists.clients.has_name(asked.client_name) {
         return pass(Reason::ClientWhitelist);
     }
