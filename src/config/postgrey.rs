@@ -10,8 +10,8 @@ use clap::{ArgAction, Args};
 
 use super::check::{self, ConfigError};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
-    places, units,
+    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings,
+    SyncMode, Texts, places, units,
 };
 use crate::grey::{Networks, OnFull, Rules};
 

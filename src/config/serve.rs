@@ -12,8 +12,8 @@ use clap::builder::{PossibleValuesParser, RangedI64ValueParser, RangedU64ValuePa
 use super::check::{self, ConfigError};
 use super::postgrey::{ACTION, HEADER, networks};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
-    places, units,
+    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings,
+    SyncMode, Texts, places, units,
 };
 use crate::grey::{OnFull, Rules};
 

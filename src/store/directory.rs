@@ -134,7 +134,11 @@ impl Directory {
             let path = entry?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("seg") => segments.push(path),
-                Some("new") => fs::remove_file(&path)?,
+                Some("new") => {
+                    if let Err(error) = fs::remove_file(&path) {
+                        log::warn!("{}: an unfinished file that cannot be removed: {error}", path.display());
+                    }
+                }
                 _ => {}
             }
         }
@@ -151,7 +155,7 @@ impl Directory {
             aside = path.with_extension(format!("{number}.bad"));
         }
         fs::rename(path, &aside)?;
-        for (path, _) in self.bad_files()?.iter().skip(BAD_KEPT).filter(|(path, _)| *path != aside) {
+        for (path, _) in self.bad_files()?.iter().filter(|(path, _)| *path != aside).skip(BAD_KEPT - 1) {
             let _ = fs::remove_file(path);
         }
         self.sync()?;

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
@@ -15,8 +16,7 @@ use super::format::{BadHeader, FILLS_AT, HEADER_LEN, Header, Layout, RingKind};
 use super::map::Mapping;
 use crate::atomics::{AtomicU32, AtomicU64, Ordering};
 use crate::clock::UnixSecs;
-use crate::config::MAX_WORKERS;
-use crate::table::{CHUNK, Memory};
+use crate::table::Memory;
 
 /// One segment file and what is known of it beyond its contents.
 #[derive(Debug)]
@@ -26,8 +26,10 @@ pub(super) struct SegmentFile {
     path: PathBuf,
     /// When it stopped being the active one, as far as noticed; 0 until then.
     closed_at: AtomicU32,
-    /// 1 once a sync has failed: what was not durable then never will be believed to be.
-    failed: AtomicU32,
+    /// The same in seconds since `opened`, for a wall clock that was ahead then.
+    closed_after: AtomicU32,
+    /// When this process made or opened it.
+    opened: Instant,
 }
 
 /// Why a file is not used as a segment.
@@ -117,7 +119,8 @@ impl SegmentFile {
     }
 
     fn known(map: Mapping, header: Header, path: PathBuf) -> Self {
-        let file = Self { map, header, path, closed_at: AtomicU32::new(0), failed: AtomicU32::new(0) };
+        let (closed_at, closed_after) = (AtomicU32::new(0), AtomicU32::new(0));
+        let file = Self { map, header, path, closed_at, closed_after, opened: Instant::now() };
         if let Some(time) = file.sealed_at() {
             file.closed_at.store(time.0, Ordering::Relaxed);
         }
@@ -158,25 +161,35 @@ impl SegmentFile {
     /// Notes that it was found not to be the active one at `now`.
     pub(super) fn note_closed(&self, now: UnixSecs) {
         if self.closed_at().is_none() {
+            self.closed_after.store(self.open_for(), Ordering::Relaxed);
             self.closed_at.store(now.0.max(1), Ordering::Relaxed);
         }
     }
 
-    /// Whether a sync of it has failed.
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) != 0
+    /// Seconds since it was closed; `None` if it was not. By the wall clock, unless that was ahead when it was closed.
+    pub(super) fn closed_for(&self, now: UnixSecs) -> Option<u32> {
+        let closed_at = self.closed_at()?;
+        let steady = self.open_for().saturating_sub(self.closed_after.load(Ordering::Relaxed));
+        Some(if closed_at <= now { now.since(closed_at) } else { steady })
     }
 
-    /// Notes that a sync of it has failed.
+    /// Seconds since this process made or opened it, whatever the wall clock did.
+    pub(super) fn open_for(&self) -> u32 {
+        u32::try_from(self.opened.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a sync of it has failed, in this process or one before it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.map.failure().load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes that a sync of it has failed: what was not durable then never will be believed to be.
     pub(super) fn note_failed(&self) {
-        self.failed.store(1, Ordering::Relaxed);
+        self.map.failure().store(1, Ordering::Relaxed);
     }
 
     /// Makes these records durable.
     pub(super) fn sync_records(&self, records: std::ops::Range<u32>) -> io::Result<()> {
-        if records.is_empty() {
-            return Ok(());
-        }
         let at = |record: u32| self.layout().records_at() + record as usize * 16;
         self.map.flush(at(records.start)..at(records.end))
     }
@@ -195,7 +208,12 @@ impl SegmentFile {
 
     /// Reads the index into memory.
     pub(super) fn read_index_in(&self) {
-        self.map.read_index_in();
+        self.map.read_in(self.layout().index_at()..self.layout().file_len());
+    }
+
+    /// Reads the whole file into memory.
+    pub(super) fn read_in(&self) {
+        self.map.read_in(0..self.layout().file_len());
     }
 
     /// Whether nothing has ever been appended to it.
@@ -203,14 +221,10 @@ impl SegmentFile {
         self.sealed_at().is_none() && self.chunks_used() == 0
     }
 
-    /// The chunks that hold anything: one more than the last that does.
+    /// The chunks that hold anything: one more than the last that does. The fill marks have to be right.
     pub(super) fn chunks_used(&self) -> u32 {
-        let marked = self.fills().iter().rposition(|fill| fill.load(Ordering::Acquire) != 0).map_or(0, |last| last + 1);
-        // A process may have died between a chunk's first words and its first mark, in one chunk a worker.
-        let begun = self.records().chunks(CHUNK as usize * 2).skip(marked).take(MAX_WORKERS);
-        let is_begun = |chunk: &[AtomicU64]| chunk[..2].iter().any(|word| word.load(Ordering::Relaxed) != 0);
-        let unmarked = begun.map(is_begun).collect::<Vec<_>>().into_iter().rposition(|begun| begun);
-        u32::try_from(marked + unmarked.map_or(0, |last| last + 1)).unwrap_or(u32::MAX)
+        let last = self.fills().iter().rposition(|fill| fill.load(Ordering::Relaxed) != 0);
+        last.map_or(0, |last| u32::try_from(last + 1).unwrap_or(u32::MAX))
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! 0          header, 512 bytes, written once, CRC-32 at its end
 //! 512        seal word, 8 bytes: time:32 | CRC-32 of ring, sequence and time; 0 = not sealed
+//! 520        failure word, 8 bytes: not 0 once a sync of the file has failed
 //! 4,096      fill marks, 4 bytes a chunk, padded to a page
 //! then       records, 16 bytes each
 //! then       index, 8 bytes a record
@@ -22,6 +23,8 @@ compile_error!("segment files are little-endian and mapped as they are");
 pub(super) const VERSION: u32 = 1;
 /// Where the seal word is: in a sector of its own.
 pub(super) const SEAL_AT: usize = HEADER_LEN;
+/// Where the failure word is.
+pub(super) const FAILED_AT: usize = SEAL_AT + 8;
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 512;
 /// Where the fill marks are.

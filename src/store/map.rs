@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
-use super::format::{FILLS_AT, Layout, SEAL_AT};
+use super::format::{FAILED_AT, FILLS_AT, Layout, SEAL_AT};
 use crate::atomics::{AtomicU32, AtomicU64};
 
 /// One mapped segment file.
@@ -33,6 +33,11 @@ impl Mapping {
     /// The seal word.
     pub(super) fn seal(&self) -> &AtomicU64 {
         &self.words(SEAL_AT, 1)[0]
+    }
+
+    /// The failure word.
+    pub(super) fn failure(&self) -> &AtomicU64 {
+        &self.words(FAILED_AT, 1)[0]
     }
 
     /// One fill mark a chunk.
@@ -72,10 +77,11 @@ impl Mapping {
         let _ = self.map.advise_range(Advice::PopulateWrite, 0, self.layout.file_len());
     }
 
-    /// Reads the index into memory, as far as the kernel can.
-    pub(super) fn read_index_in(&self) {
-        let index = self.layout.index_at()..self.layout.file_len();
-        let _ = self.map.advise_range(Advice::PopulateRead, index.start, index.len());
+    /// Reads these bytes into memory, as far as the kernel can. Else each page is read from the disk by itself.
+    pub(super) fn read_in(&self, bytes: Range<usize>) {
+        for advice in [Advice::Sequential, Advice::PopulateRead, Advice::Random] {
+            let _ = self.map.advise_range(advice, bytes.start, bytes.len());
+        }
     }
 
     fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {

@@ -25,6 +25,7 @@ mod sync;
 mod tests;
 mod upkeep;
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use error::OpenError;
@@ -90,8 +91,9 @@ impl Store {
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
-        let lifetimes =
-            Lifetimes { pending: rules.retry_window, established: rules.max_age.saturating_add(rules.max_age / 8) };
+        let established_life = rules.max_age.saturating_add(rules.max_age / 8);
+        // Else the first attempt would count again once the pass is forgotten.
+        let lifetimes = Lifetimes { pending: rules.retry_window.min(established_life), established: established_life };
         let unsealed = unsealed(&pending, &established);
         let chores = Chores {
             pending: Upkeep::new(&pending, pending_bounds, lifetimes.pending, rules.delay.saturating_mul(2)),
@@ -173,7 +175,8 @@ impl Store {
         if !lock(&self.chores).repair.is_done() || open.iter().any(|segment| segment.memory().has_failed()) {
             return;
         }
-        let synced = open.iter().try_for_each(|segment| segment.memory().sync_all());
+        // All of them are tried, whatever becomes of one.
+        let synced = open.iter().map(|segment| segment.memory().sync_all()).fold(Ok(()), io::Result::and);
         if let Err(error) = synced.and_then(|()| self.directory.mark_clean()) {
             log::error!("{}: not closed cleanly: {error}; the next start checks it", self.directory.path().display());
         }

@@ -12,7 +12,7 @@ use super::directory::{Directory, LastRun};
 use super::error::OpenError;
 use super::file::{BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
-use super::repair::rebuild;
+use super::repair::{raise_marks, rebuild};
 use super::sizing::Bounds;
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
@@ -53,11 +53,13 @@ impl Contents {
         Ok(Self { secret, files, last_run: directory.last_run() })
     }
 
-    /// Makes the indexes believable as far as that has to be before they are served.
+    /// Makes fill marks and indexes believable as far as that has to be before they are served.
     pub(super) fn restore(&self, threads: usize) {
-        if self.last_run == LastRun::OtherBoot {
-            for file in self.files.iter().filter(|file| file.sealed_at().is_none()) {
-                rebuild(file, threads);
+        for file in self.files.iter().filter(|file| file.sealed_at().is_none()) {
+            match self.last_run {
+                LastRun::Clean => {}
+                LastRun::SameBoot => raise_marks(file),
+                LastRun::OtherBoot => rebuild(file, threads),
             }
         }
     }
@@ -85,7 +87,8 @@ impl Contents {
             empty.into_iter().partition(|file| file.header().sequence > newest_used);
         let mut newer = newer.into_iter();
         // Only the newest is gone on with: what lies before it was closed, whether it was sealed or not.
-        let active = match used.pop_if(|file| file.sealed_at().is_none()).or_else(|| newer.next()) {
+        let may_go_on = |file: &mut SegmentFile| file.sealed_at().is_none() && !file.has_failed();
+        let active = match used.pop_if(may_go_on).or_else(|| newer.next()) {
             Some(active) => active,
             None => create(kind, next_sequence, bounds.min_capacity, &self.secret, directory, now)
                 .map_err(OpenError::io(directory.path(), "make a segment file"))?,
@@ -94,7 +97,8 @@ impl Contents {
         for file in needless.into_iter().chain(newer) {
             std::fs::remove_file(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
         }
-        let resume = self.last_run == LastRun::Clean;
+        // In the same boot the memory is as the last process left it, so its chunks can be gone on with.
+        let resume = self.last_run != LastRun::OtherBoot;
         Ok(Ring::new(View {
             active: writable(active, resume),
             older: used.into_iter().rev().map(|file| Arc::new(reader(file))).collect(),

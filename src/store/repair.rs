@@ -1,10 +1,11 @@
-//! What an unclean end leaves to do: an index rebuilt from its records, or single slots added to one.
+//! What an unclean end leaves to do: fill marks set right, an index rebuilt from its records, or single slots added to one.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::file::SegmentFile;
-use crate::atomics::Ordering;
+use crate::atomics::{AtomicU64, Ordering};
+use crate::config::MAX_WORKERS;
 use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment};
 
 /// So many that a step lasts some ten milliseconds.
@@ -14,6 +15,7 @@ const CHUNKS_A_STEP: u32 = 64;
 ///
 /// Before the segment is served; each of `threads` does its own shards, so no slot is contended.
 pub(super) fn rebuild(file: &SegmentFile, threads: usize) {
+    file.read_in();
     for (chunk, fill) in file.fills().iter().enumerate() {
         fill.store(last_used(file, chunk), Ordering::Relaxed);
     }
@@ -52,6 +54,22 @@ fn last_used(file: &SegmentFile, chunk: usize) -> u32 {
     last.map_or(0, |last| u32::try_from(last / 2 + 1).unwrap_or(CHUNK))
 }
 
+/// After the process died in the same boot: raises the fill marks over the records that it had written, but not marked.
+///
+/// Before the segment is served. The chunks were claimed in order, and at most one a worker has no mark yet.
+pub(super) fn raise_marks(file: &SegmentFile) {
+    let marked = file.chunks_used() as usize;
+    for (chunk, fill) in file.fills().iter().enumerate().take(marked + MAX_WORKERS) {
+        let (mark, start) = (fill.load(Ordering::Relaxed).min(CHUNK), chunk * CHUNK as usize);
+        let unmarked = &file.records()[(start + mark as usize) * 2..(start + CHUNK as usize) * 2];
+        let is_used = |words: &&[AtomicU64]| words.iter().any(|word| word.load(Ordering::Relaxed) != 0);
+        let used = (mark + 1..).zip(unmarked.chunks_exact(2)).take_while(|(_, words)| is_used(words)).last();
+        if let Some((used, _)) = used {
+            fill.store(used, Ordering::Relaxed);
+        }
+    }
+}
+
 /// After the process died in the same boot: its records get the slots that they lack, beside the workers, some chunks at
 /// a time. The chunks that the workers claim meanwhile are not its business.
 #[derive(Debug, Default)]
@@ -82,7 +100,7 @@ impl Repair {
 }
 
 fn add_missing_slots(segment: &Segment<SegmentFile>, chunk: u32) {
-    let filled = last_used(segment.memory(), chunk as usize);
+    let filled = segment.memory().fills()[chunk as usize].load(Ordering::Relaxed).min(CHUNK);
     for position in chunk * CHUNK..chunk * CHUNK + filled {
         segment.index_record(position);
     }

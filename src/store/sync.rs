@@ -1,4 +1,4 @@
-//! [`Syncer`]: makes appended records durable, one msync for each range that was filled since the last round.
+//! [`Syncer`]: makes appended records durable, with one msync a round and segment over what was filled since the last.
 //!
 //! Records only: the index and the fill marks can be rebuilt from them. A range whose sync failed is never tried again
 //! and then believed: its segment is marked, rolled over and from then on only read.
@@ -41,20 +41,16 @@ impl Syncer {
 
 fn sync_segment(segment: &Segment<SegmentFile>, durable: &mut Vec<u32>) -> io::Result<()> {
     durable.resize(segment.chunks_claimed() as usize, 0);
-    let mut range = 0..0;
+    let (mut first, mut end) = (None, 0);
     for (chunk, durable) in (0..).zip(durable.iter_mut()).filter(|(_, durable)| **durable < CHUNK) {
         // Acquire: pairs with the Release of the fill mark in `append`, so the records before it are whole.
         let filled = segment.memory().fills()[chunk as usize].load(Ordering::Acquire).min(CHUNK);
         if filled > *durable {
-            let next = chunk * CHUNK + *durable..chunk * CHUNK + filled;
+            first = first.or(Some(chunk * CHUNK + *durable));
+            end = chunk * CHUNK + filled;
             *durable = filled;
-            // Full neighbours go in one call: after a start there may be thousands.
-            if range.end == next.start {
-                range.end = next.end;
-            } else {
-                segment.memory().sync_records(std::mem::replace(&mut range, next))?;
-            }
         }
     }
-    segment.memory().sync_records(range)
+    // The kernel passes over the pages between them that have not changed.
+    first.map_or(Ok(()), |first| segment.memory().sync_records(first..end))
 }

@@ -37,6 +37,7 @@ pub(super) struct Upkeep {
     /// Out of the ring, but perhaps still read.
     retired: Vec<Arc<Segment<SegmentFile>>>,
     not_before: Option<Instant>,
+    no_room_said: Option<Instant>,
 }
 
 /// Why a segment's time is over before it is full.
@@ -44,6 +45,8 @@ pub(super) struct Upkeep {
 enum Due {
     /// A quarter of its ring's life.
     Aged,
+    /// It is larger than `--max-state` allows by now.
+    Outgrown,
     /// It could not be synced.
     Failed,
 }
@@ -74,12 +77,14 @@ impl Upkeep {
             next_sequence: newest.sequence() + 1,
             retired: Vec::new(),
             not_before: None,
+            no_room_said: None,
         }
     }
 
     /// One round: everything that is due.
     pub(super) fn round(&mut self, tools: &Tools<'_>) {
         self.drop_expired(tools);
+        self.make_room(None, tools);
         let active = Arc::clone(&tools.ring.load().active.segment);
         let due = self.due(&active, tools.now);
         if self.not_before.is_none_or(|time| Instant::now() >= time) {
@@ -108,17 +113,25 @@ impl Upkeep {
         if age(active, now).is_some_and(|age| age >= (self.life / 4).max(1)) {
             return Some(Due::Aged);
         }
+        if active.capacity() > self.bounds.max_capacity {
+            return Some(Due::Outgrown);
+        }
         active.memory().has_failed().then_some(Due::Failed)
     }
 
     fn drop_expired(&mut self, tools: &Tools<'_>) {
-        while tools.settled
-            && let Some((oldest, closed_at)) = oldest_closed(tools.ring)
-            && tools.now.since(closed_at) > self.life
-        {
-            self.retire(&oldest, tools);
+        if !tools.settled {
+            return;
+        }
+        // All are looked at: one that was closed while the clock was ahead does not keep the others.
+        let is_expired = |segment: &&Arc<Segment<SegmentFile>>| {
+            segment.memory().closed_for(tools.now).is_some_and(|age| age > self.life)
+        };
+        let expired: Vec<_> = tools.ring.load().older.iter().filter(is_expired).cloned().collect();
+        for segment in expired {
+            self.retire(&segment, tools);
             tools.counters.add(Counter::SegmentsExpired, 1);
-            log::info!("{}: expired as a whole, dropped", oldest.memory().path().display());
+            log::info!("{}: expired as a whole, dropped", segment.memory().path().display());
         }
     }
 
@@ -135,11 +148,23 @@ impl Upkeep {
             capacity.clamp(self.bounds.min_capacity, self.bounds.max_capacity)
         };
         let spare = tools.ring.load().spare.as_ref().map(|spare| spare.segment.capacity());
-        let serves = |spare: u32| if due == Some(Due::Aged) { spare == wanted } else { spare >= wanted };
-        if spare.is_some_and(serves) || !self.make_room(wanted, tools) {
+        let most = if due == Some(Due::Aged) { wanted } else { self.bounds.max_capacity };
+        if spare.is_some_and(|spare| (wanted..=most).contains(&spare)) {
             return Ok(());
         }
-        self.make_spare(wanted, tools)
+        if self.make_room(Some(wanted), tools) {
+            return self.make_spare(wanted, tools);
+        }
+        if spare.is_none() && self.no_room_said.is_none_or(|said| said.elapsed() >= RETRY) {
+            self.no_room_said = Some(Instant::now());
+            log::warn!(
+                "{}: no room for another {} segment within --max-state; known senders pass as before, unknown ones get the \
+                 on-full answer once the present segment is full",
+                tools.directory.path().display(),
+                self.kind.name(),
+            );
+        }
+        Ok(())
     }
 
     fn make_spare(&mut self, capacity: u32, tools: &Tools<'_>) -> io::Result<()> {
@@ -154,32 +179,35 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Drops the oldest segments until another one of `capacity` records has room; false if that must not be.
-    fn make_room(&mut self, capacity: u32, tools: &Tools<'_>) -> bool {
-        let needed = super::format::Layout::new(capacity).file_len() as u64;
+    /// Drops the oldest segments until the ring is within its share with another one of `capacity` records, if any. Says
+    /// whether there is room for that one.
+    fn make_room(&mut self, capacity: Option<u32>, tools: &Tools<'_>) -> bool {
+        let needed = capacity.map_or(0, |capacity| super::format::Layout::new(capacity).file_len() as u64);
+        let most = MAX_SEGMENTS - usize::from(capacity.is_some());
         loop {
             self.remove_retired(tools);
+            let leaving = bytes(&self.retired);
             let (count, bytes) = {
                 let view = tools.ring.load();
-                let files = view.segments().chain(view.spare.as_ref().map(|spare| &spare.segment));
-                let bytes = files.map(|segment| segment.memory().len()).sum::<u64>();
-                (view.segments().count(), bytes)
+                let spare = view.spare.as_ref().map(|spare| &spare.segment);
+                (view.segments().count(), bytes(view.segments().chain(spare)))
             };
-            if count < MAX_SEGMENTS && bytes + needed <= self.bounds.share {
-                let leaving = self.retired.iter().map(|segment| segment.memory().len()).sum::<u64>();
+            if count <= most && bytes + needed <= self.bounds.share {
                 // What has left already makes the room once its last reader has gone: nothing else is dropped for it.
                 return bytes + leaving + needed <= self.bounds.share;
             }
-            let Some((oldest, closed_at)) = oldest_closed(tools.ring) else { return false };
-            if tools.now.0.abs_diff(closed_at.0) < self.protected || !oldest.is_quiet() {
+            let Some((oldest, closed_for)) = oldest_closed(tools) else {
+                // The active one alone is too large since --max-state was lowered: it is left at once.
+                return tools.ring.load().older.is_empty() && leaving == 0;
+            };
+            if closed_for < self.protected || !oldest.is_quiet() {
                 return false;
             }
             self.retire(&oldest, tools);
             tools.counters.add(Counter::SegmentsDroppedEarly, 1);
             log::warn!(
-                "{}: dropped before its time, {} s after it was closed, to stay within --max-state",
+                "{}: dropped before its time, {closed_for} s after it was closed, to stay within --max-state",
                 oldest.memory().path().display(),
-                tools.now.since(closed_at),
             );
         }
     }
@@ -223,11 +251,11 @@ fn age(segment: &Segment<SegmentFile>, now: UnixSecs) -> Option<u32> {
     let claimed = 0..segment.chunks_claimed();
     let is_filled = |chunk: u32| segment.memory().fills()[chunk as usize].load(Ordering::Relaxed) > 0;
     claimed.clone().any(is_filled).then(|| {
-        // Chunk 0 is always the first to be claimed, so its first record is the oldest, if it is whole. A record that is
-        // dated before the segment was made, by a clock that goes back and forth, does not make the segment old.
-        let created = segment.memory().header().created;
-        let first = claimed.filter_map(|chunk| segment.record(chunk * CHUNK)).next();
-        now.since(first.map_or(created, |first| first.time.max(created)))
+        // Chunk 0 is always the first to be claimed, so its first record is the oldest, if it is whole. The later of the two
+        // times counts, as a clock that goes back and forth makes no segment old; but not one that lies ahead.
+        let first = claimed.clone().find_map(|chunk| segment.record(chunk * CHUNK)).map(|first| first.time);
+        let begun = [first, Some(segment.memory().header().created)].into_iter().flatten().filter(|&time| time <= now);
+        begun.max().map_or_else(|| segment.memory().open_for(), |begun| now.since(begun))
     })
 }
 
@@ -255,9 +283,13 @@ fn seal_closed(tools: &Tools<'_>) {
     }
 }
 
-/// The oldest segment that is not the active one, and when it was closed.
-fn oldest_closed(ring: &Ring<SegmentFile>) -> Option<(Arc<Segment<SegmentFile>>, UnixSecs)> {
-    let oldest = Arc::clone(ring.load().older.last()?);
-    let closed_at = oldest.memory().closed_at()?;
-    Some((oldest, closed_at))
+/// The oldest segment that is not the active one, and the seconds since it was closed.
+fn oldest_closed(tools: &Tools<'_>) -> Option<(Arc<Segment<SegmentFile>>, u32)> {
+    let oldest = Arc::clone(tools.ring.load().older.last()?);
+    let closed_for = oldest.memory().closed_for(tools.now)?;
+    Some((oldest, closed_for))
+}
+
+fn bytes<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment<SegmentFile>>>) -> u64 {
+    segments.into_iter().map(|segment| segment.memory().len()).sum()
 }

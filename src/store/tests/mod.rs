@@ -1,5 +1,6 @@
 //! The store on real files: what its tests share.
 
+mod clock;
 mod damage;
 mod model;
 mod rings;
@@ -30,6 +31,30 @@ fn settings(dir: &Path, max_size: u64) -> StateSettings {
 
 fn open_at(dir: &Path, now: UnixSecs) -> Result<Arc<Store>, OpenError> {
     Store::open(&settings(dir, 64 << 20), &RULES, 2, now)
+}
+
+fn open_with(dir: &Path, max_size: u64, rules: &Rules) -> Arc<Store> {
+    Store::open(&settings(dir, max_size), rules, 2, NOW).unwrap()
+}
+
+/// Rounds of upkeep at one time, as many as it takes until nothing is left to do.
+fn keep(store: &Store, now: UnixSecs) {
+    (0..4).for_each(|_| store.upkeep(now, true));
+}
+
+/// Floods the pending ring from `now` on, 10,000 new triplets and 100 s a round.
+fn flood(store: &Arc<Store>, rounds: std::ops::Range<u64>, now: &mut UnixSecs) -> Result<(), Full> {
+    let mut writer = store.writer();
+    for number in rounds {
+        pend(store, &mut writer, number * 10_000..(number + 1) * 10_000, *now)?;
+        *now = now.plus(100);
+        store.upkeep(*now, true);
+    }
+    Ok(())
+}
+
+fn state_bytes(dir: &Path) -> u64 {
+    fs::read_dir(dir.join("state")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
 }
 
 fn open(dir: &Path) -> Arc<Store> {

@@ -1,4 +1,4 @@
-//! What upkeep does to the rings: roll-over, seal, drop, floods, clocks that jump.
+//! What upkeep does to the rings: roll-over, seal, drop, floods, the bound on their size.
 
 use super::*;
 use crate::table::{CHUNK, Memory};
@@ -16,9 +16,7 @@ fn a_flood_stays_within_its_share_and_takes_nothing_established() {
         pend(&store, &mut writer, first..first + 10_000, now).unwrap();
         now = now.plus(100);
         store.upkeep(now, true);
-        let bytes: u64 =
-            fs::read_dir(dir.path().join("state")).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
-        assert!(bytes <= 64 << 20, "{bytes} bytes");
+        assert!(state_bytes(dir.path()) <= 64 << 20, "{} bytes", state_bytes(dir.path()));
     }
     assert!(store.counters()[1].get(Counter::SegmentsDroppedEarly) > 0);
     assert_eq!(writer.session().triplet(tag(&store, 0), now), Triplet::Unknown);
@@ -69,18 +67,6 @@ fn segments_are_sealed_by_age_and_dropped_a_life_later() {
     store.upkeep(quarter.plus(RULES.retry_window + 1), true);
     store.upkeep(quarter.plus(RULES.retry_window + 1), true);
     assert!(!path.exists());
-}
-
-#[test]
-fn a_clock_that_goes_back_and_forth_uses_up_no_segments() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let (mut writer, ahead) = (store.writer(), NOW.plus(5 * DAY));
-    for number in 0..50 {
-        pend(&store, &mut writer, number..number + 1, NOW).unwrap();
-        store.upkeep(ahead, true);
-    }
-    assert!(store.pending.load().segments().count() <= 3);
 }
 
 #[test]
@@ -136,37 +122,36 @@ fn a_worker_in_a_turn_does_not_cost_more_than_the_room_that_is_needed() {
 }
 
 #[test]
-fn a_segment_closed_with_the_clock_ahead_makes_room_all_the_same() {
+fn a_lower_bound_is_kept_to_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let mut writer = store.writer();
-    let mut now = NOW;
-    let mut fill = |now: &mut UnixSecs, rounds: std::ops::Range<u64>| {
-        for number in rounds {
-            pend(&store, &mut writer, number * 10_000..(number + 1) * 10_000, *now).unwrap();
-            *now = now.plus(100);
-            store.upkeep(*now, true);
-        }
-    };
-    fill(&mut now, 0..5);
-    let active = store.pending.load().active.segment.sequence();
-    store.pending.roll_over(active).unwrap();
-    store.upkeep(now.plus(3650 * DAY), true);
-    fill(&mut now, 5..200);
+    let store = open_with(dir.path(), 512 << 20, &RULES);
+    let (mut now, mut writer) = (NOW, store.writer());
+    writer.session().append(tag(&store, u64::MAX), Change::Passed(NOW), NOW).unwrap();
+    store.upkeep(now, true);
+    flood(&store, 0..400, &mut now).unwrap();
+    assert!(state_bytes(dir.path()) > 64 << 20);
+    drop((writer, store));
+    let store = open_with(dir.path(), 40 << 20, &RULES);
+    now = now.plus(2 * RULES.delay);
+    (0..10).for_each(|_| store.upkeep(now, true));
+    now = now.plus(2 * RULES.delay);
+    (0..10).for_each(|_| store.upkeep(now, true));
+    assert!(state_bytes(dir.path()) <= 40 << 20, "{}", state_bytes(dir.path()));
+    assert_eq!(flood(&store, 1000..1100, &mut now), Ok(()));
+    assert_eq!(store.writer().session().triplet(tag(&store, u64::MAX), now), Triplet::Passed { last: NOW });
 }
 
 #[test]
-fn a_segment_closed_with_the_clock_behind_keeps_its_entries_for_their_life() {
+fn a_first_attempt_does_not_count_again_once_its_pass_is_forgotten() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    let active = store.pending.load().active.segment.sequence();
-    store.upkeep(NOW, true);
-    store.pending.roll_over(active).unwrap();
-    store.upkeep(UnixSecs(NOW.0 - 365 * DAY), true);
-    let end = NOW.plus(RULES.retry_window);
-    (0..3).for_each(|_| store.upkeep(end, true));
-    assert_eq!(store.writer().session().triplet(tag(&store, 3), end), Triplet::Pending { first: NOW });
+    let store = open_with(dir.path(), 64 << 20, &Rules { max_age: DAY, retry_window: 2 * DAY, ..RULES });
+    let mut writer = store.writer();
+    let (mut session, tag) = (writer.session(), tag(&store, 1));
+    session.append(tag, Change::Pending(NOW), NOW).unwrap();
+    session.append(tag, Change::Passed(NOW), NOW).unwrap();
+    let forgotten = NOW.plus(DAY / 8 * 9 + 1);
+    assert_eq!(session.triplet(tag, UnixSecs(forgotten.0 - 1)), Triplet::Passed { last: NOW });
+    assert_eq!(session.triplet(tag, forgotten), Triplet::Unknown);
 }
 
 #[test]
@@ -208,7 +193,22 @@ fn what_has_failed_to_be_synced_takes_no_more_records() {
     store.upkeep(NOW, true);
     assert_eq!(pend(&store, &mut writer, 10..11, NOW), Ok(()));
     assert_eq!(failed.filled(), 10);
-    (0..3).for_each(|_| store.upkeep(NOW, true));
+    keep(&store, NOW);
     assert_eq!(failed.memory().sealed_at(), None, "nor is it sealed");
     assert_eq!(writer.session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW }, "but still read");
+}
+
+#[test]
+fn what_has_failed_to_be_synced_takes_no_more_records_after_a_restart_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    store.pending.load().active.segment.memory().note_failed();
+    drop(store);
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
+    keep(&store, NOW);
+    let failed = Arc::clone(&store.pending.load().older[0]);
+    assert_eq!((failed.filled(), failed.memory().sealed_at()), (10, None));
+    assert_eq!(store.writer().session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW });
 }

@@ -5,22 +5,55 @@ use crate::atomics::Ordering;
 use crate::table::{Cursor, Kind, Memory, Record};
 
 #[test]
-fn a_clean_restart_goes_on_in_the_same_chunk_an_unclean_one_in_a_new_one() {
+fn a_restart_goes_on_in_the_same_chunk_after_another_boot_in_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
-    for (clean, chunks_after) in [(true, 1), (true, 1), (false, 1), (true, 2)] {
+    for (end, chunks_after) in [("clean", 1), ("kill", 1), ("clean", 1), ("other boot", 1), ("clean", 2)] {
         let store = open(dir.path());
         let active = Arc::clone(&store.pending.load().active.segment);
         let filled = u64::from(active.filled());
         pend(&store, &mut store.writer(), filled..filled + 10, NOW).unwrap();
-        assert_eq!(active.chunks_claimed(), chunks_after);
-        if clean {
-            store.close();
+        assert_eq!(active.chunks_claimed(), chunks_after, "before {end}");
+        match end {
+            "clean" => store.close(),
+            "kill" => {}
+            _ => pretend_other_boot(dir.path()),
         }
     }
     let store = open(dir.path());
-    for number in 0..40 {
+    for number in 0..50 {
         assert_eq!(store.writer().session().triplet(tag(&store, number), NOW), Triplet::Pending { first: NOW });
     }
+}
+
+#[test]
+fn what_was_written_but_not_marked_is_not_written_over_and_counts_as_filled_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    let active = Arc::clone(&store.pending.load().active.segment);
+    // The ninth is whole, of the tenth only the word was written.
+    active.memory().fills()[0].store(8, Ordering::Relaxed);
+    active.memory().records()[18].store(0, Ordering::Relaxed);
+    drop((store, active));
+    let store = open(dir.path());
+    let active = Arc::clone(&store.pending.load().active.segment);
+    assert_eq!(active.filled(), 10, "so that the first sync covers it");
+    pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
+    keep(&store, NOW);
+    for number in (0..9).chain(10..20) {
+        assert_eq!(active.find(tag(&store, number)).count(), 1, "{number}");
+    }
+}
+
+#[test]
+fn an_unused_segment_and_its_spare_stay_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    keep(&store, NOW);
+    let before = segment_files(dir.path());
+    drop(store);
+    keep(&open(dir.path()), NOW);
+    assert_eq!(segment_files(dir.path()), before);
 }
 
 #[test]
