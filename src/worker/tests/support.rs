@@ -67,6 +67,8 @@ impl Server {
 
         let settings = StateSettings { dir: dir.path().join("state"), max_size: 256 << 20, sync: SyncMode::Os };
         let store = Store::open(&settings, &RULES, options.workers, UnixSecs::now()).unwrap();
+        // The spares, once: nothing here fills more than a segment and a spare.
+        store.upkeep(UnixSecs::now(), false);
         let counters: Vec<Arc<Counters>> = (0..=options.workers).map(|_| Arc::default()).collect();
         let shared = Arc::new(Shared {
             rules: RULES,
