@@ -1,9 +1,11 @@
 //! Peers that misbehave: what they get, and that an honest peer beside them does not notice.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::{Client, Daemon, Program, Request, Setup, Stream, skipped};
@@ -147,6 +149,54 @@ fn a_peer_that_never_reads_its_replies() {
     drop(deaf);
 }
 
+/// Each byte is a request of its own, so that one read brings 16,384 of them.
+#[test]
+fn blank_lines_from_many_sides() {
+    let dir = TempDir::new().unwrap();
+    let daemon = Setup::new(Program::Serve, dir.path()).with(["--workers=1", "--quiet"]).start();
+    let address = daemon.address().clone();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                let mut stream = Stream::connect(&address).unwrap();
+                stream.set_timeout(Duration::from_secs(5)).unwrap();
+                let mut replies = vec![0; 16_384 * DUNNO.len()];
+                while !stop.load(Ordering::Relaxed) {
+                    stream.write_all(&[b'\n'; 16_384]).unwrap();
+                    stream.read_exact(&mut replies).unwrap();
+                }
+            });
+        }
+        assert_undisturbed(&mut daemon.client());
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// The daemon itself stands still, as on a machine that sleeps: what has come meanwhile is no half request.
+#[test]
+fn a_freeze_is_not_the_peers_fault() {
+    let dir = TempDir::new().unwrap();
+    let daemon = setup(&dir).with(["--quiet"]).start();
+    let mut clients: Vec<Client> = (0..400).map(|_| daemon.client()).collect();
+    let wire = mail("frozen").wire();
+    let (half, other) = wire.split_at(wire.len() / 2);
+    for client in &mut clients {
+        client.send(half);
+    }
+    daemon.client().ask(&mail("thawed"));
+    daemon.signal(Signal::SIGSTOP);
+    for client in &mut clients {
+        client.send(other);
+    }
+    std::thread::sleep(PATIENCE + Duration::from_millis(500));
+    daemon.signal(Signal::SIGCONT);
+    for client in &mut clients {
+        let reply = client.reply();
+        assert!(is_deferred(&reply), "{reply}");
+    }
+}
+
 #[test]
 fn garbage_from_many_sides() {
     let dir = TempDir::new().unwrap();
@@ -200,9 +250,12 @@ fn more_connections_than_files() {
     let used = processor_time(&daemon).saturating_sub(before);
     assert!(used < Duration::from_millis(300), "the daemon spins: {used:?} of processor time in a second");
 
+    // There are descriptors left for what the daemon itself opens.
+    daemon.signal(Signal::SIGHUP);
+    daemon.journal().wait_for("whitelists reloaded");
+
     drop(crowd);
     assert_undisturbed(&mut daemon.client());
-    assert_undisturbed(&mut honest);
 }
 
 #[test]

@@ -156,6 +156,24 @@ fn a_stop_ends_at_once_though_peers_are_silent() {
     assert_eq!((half.rest(), idle.rest()), (String::new(), String::new()));
 }
 
+/// Also one that comes before the daemon has started ends it in order.
+#[test]
+fn a_stop_at_any_moment_is_in_order() {
+    let dir = TempDir::new().unwrap();
+    let list = dir.path().join("clients");
+    let names: String = (0..20_000).map(|number| format!("mail{number}.example\n")).collect();
+    std::fs::write(&list, names).unwrap();
+    for _ in 0..10 {
+        let mut daemon = setup(&dir).with([format!("--whitelist-clients={}", list.display())]).start();
+        let mut client = daemon.client();
+        client.send(&mail(1).at(*NOW).wire());
+        daemon.signal(Signal::SIGHUP);
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.wait().expect("the daemon ends").code(), Some(0), "{:?}", daemon.journal().lines());
+        assert_eq!(client.rest().matches("\n\n").count(), 1);
+    }
+}
+
 #[test]
 fn two_daemons_on_one_state() {
     let dir = TempDir::new().unwrap();
@@ -164,6 +182,7 @@ fn two_daemons_on_one_state() {
     let error = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(75), "{error}");
     assert!(error.contains(&daemon.pid().to_string()), "the first one's number is missing: {error}");
+    assert!(!dir.path().join("second.sock").exists(), "it leaves no socket that nobody answers on");
     assert!(is_deferred(&daemon.client().ask(&mail(1).at(*NOW))), "the first one still serves");
 }
 

@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, interval_at};
 
 pub use reload::Reload;
+pub use signals::hold as hold_signals;
 use signals::{Event, Signals};
 pub use upkeep::Upkeep;
 

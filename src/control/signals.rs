@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::signal::{SigSet, Signal as Number};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
@@ -21,14 +22,26 @@ pub(super) struct Signals {
     hangup: Signal,
 }
 
+/// Lets the signals wait until [`Signals::take_over`], for this thread and those that it starts: one that comes while the
+/// daemon starts ends it in order, or has it reload, once it has started.
+pub fn hold() -> io::Result<()> {
+    ours().thread_block().map_err(io::Error::from)
+}
+
+fn ours() -> SigSet {
+    [Number::SIGTERM, Number::SIGINT, Number::SIGHUP].into_iter().collect()
+}
+
 impl Signals {
     /// Replaces what the signals do by default. Must be called inside a tokio runtime.
     pub(super) fn take_over() -> io::Result<Self> {
-        Ok(Self {
+        let signals = Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
-        })
+        };
+        ours().thread_unblock()?;
+        Ok(signals)
     }
 
     /// Waits for the next signal.
@@ -43,7 +56,7 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::signal::{Signal as Number, raise};
+    use nix::sys::signal::raise;
 
     use super::*;
 

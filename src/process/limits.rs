@@ -5,22 +5,28 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::Notices;
 
-/// Files that the daemon has open beside its connections: segments, sockets, lists, logs.
-const RESERVE: u64 = 128;
+/// Files that the daemon opens beside its connections: segments, lists, logs, sockets to accept on.
+const RESERVE: u64 = 64;
+/// Files of each worker beside that.
+const RESERVE_A_WORKER: u64 = 4;
 
-/// Raises the limit as far as it goes. Too low a limit is no error, the workers pause at it; but it is said.
-pub(super) fn raise_open_files(max_connections: usize, notices: &mut Notices) {
+/// Raises the limit as far as it goes and says how many connections it allows, at most those that are asked for. Too low a
+/// limit is no error, but it is said.
+pub(super) fn raise_open_files(max_connections: usize, workers: usize, notices: &mut Notices) -> usize {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard).or(Ok(soft)));
-    let Ok(limit) = raised else { return };
-    let room = limit.saturating_sub(RESERVE);
-    if room < max_connections as u64 {
+    let Ok(limit) = raised else { return max_connections };
+    let reserve = RESERVE + RESERVE_A_WORKER * workers as u64;
+    // Connections never take the descriptors that new segments and a reload need.
+    let room = usize::try_from(limit.saturating_sub(reserve).max(limit / 4)).unwrap_or(usize::MAX);
+    if room < max_connections {
         let text = format!(
-            "only {limit} files may be open, so about {room} connections instead of --max-connections={max_connections}; \
+            "only {limit} files may be open, so {room} connections instead of --max-connections={max_connections}; \
              raise the limit (ulimit -Hn, LimitNOFILE=)"
         );
         notices.push((Level::Warn, text));
     }
+    room.min(max_connections)
 }
 
 #[cfg(test)]
@@ -30,11 +36,12 @@ mod tests {
     #[test]
     fn a_limit_that_is_too_low_is_said() {
         let mut notices = Notices::new();
-        raise_open_files(1, &mut notices);
+        assert_eq!(raise_open_files(1, 2, &mut notices), 1);
         assert!(notices.is_empty(), "{notices:?}");
-        raise_open_files(usize::MAX, &mut notices);
+        let most = raise_open_files(usize::MAX, 2, &mut notices) as u64;
         assert!(notices[0].1.contains("--max-connections"), "{notices:?}");
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         assert_eq!(soft, hard);
+        assert!(most < hard && most >= hard / 4, "{most} of {hard}");
     }
 }

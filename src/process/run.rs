@@ -14,7 +14,7 @@ use super::privileges::{self, Identity};
 use super::{Notices, RunError, daemonize, limits, pidfile::Pidfile, state_dir};
 use crate::clock::UnixSecs;
 use crate::config::{Listen, Settings, Texts, lists};
-use crate::control::{Control, Reload, Upkeep};
+use crate::control::{self, Control, Reload, Upkeep};
 use crate::grey::whitelist::Lists;
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
@@ -38,12 +38,14 @@ pub fn run(settings: &Settings) -> Result<ExitCode, RunError> {
 /// What had to be done before the privileges were dropped.
 struct Prepared {
     listeners: Vec<Bound>,
+    max_connections: usize,
     pidfile: Option<Pidfile>,
     notices: Notices,
 }
 
 fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
-    let Prepared { listeners, mut pidfile, notices } = prepare(settings)?;
+    control::hold_signals().map_err(RunError::Threads)?;
+    let Prepared { listeners, max_connections, mut pidfile, notices } = prepare(settings)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
     for (level, text) in notices {
         log::log!(level, "{text}");
@@ -57,7 +59,8 @@ fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> R
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
     let addresses = addresses(&settings.listen, &listeners).join(" ");
-    let threads = Threads::start(settings, listeners, loaded.lists, producers, &store, &counters)?;
+    let wiring = Wiring { settings, listeners, max_connections, lists: loaded.lists, producers };
+    let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
     log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
     ready()?;
@@ -69,6 +72,15 @@ fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> R
     Ok(())
 }
 
+/// What the threads are made of.
+struct Wiring<'s> {
+    settings: &'s Settings,
+    listeners: Vec<Bound>,
+    max_connections: usize,
+    lists: Lists,
+    producers: Vec<Producer>,
+}
+
 /// What works while the daemon serves.
 struct Threads {
     control: Control,
@@ -77,14 +89,8 @@ struct Threads {
 }
 
 impl Threads {
-    fn start(
-        settings: &Settings,
-        listeners: Vec<Bound>,
-        lists: Lists,
-        producers: Vec<Producer>,
-        store: &Arc<Store>,
-        counters: &Arc<Registry>,
-    ) -> Result<Self, RunError> {
+    fn start(wiring: Wiring<'_>, store: &Arc<Store>, counters: &Arc<Registry>) -> Result<Self, RunError> {
+        let Wiring { settings, listeners, max_connections, lists, producers } = wiring;
         for set in store.counters() {
             counters.include(Arc::clone(set));
         }
@@ -106,7 +112,7 @@ impl Threads {
         let reload = Reload::new(&settings.lists, &shared);
         let control = Control::new(reload, Arc::clone(counters)).map_err(RunError::Threads)?;
         let upkeep = Upkeep::start(store, &settings.state, &shared).map_err(RunError::Threads)?;
-        let workers = worker::start(listeners, &shared, parts.collect(), settings.max_connections)?;
+        let workers = worker::start(listeners, &shared, parts.collect(), max_connections)?;
         Ok(Self { control, upkeep, workers })
     }
 
@@ -122,7 +128,7 @@ impl Threads {
 fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     let mut notices = Notices::new();
     let identity = privileges::choose(&settings.process, &mut notices)?;
-    limits::raise_open_files(settings.max_connections, &mut notices);
+    let max_connections = limits::raise_open_files(settings.max_connections, settings.workers, &mut notices);
     let group = privileges::socket_group(settings, identity.as_ref())?;
     let bind = |socket| worker::bind(socket, settings.socket_mode, group, settings.listen_queue_size);
     let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
@@ -138,7 +144,7 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
             "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
         notices.push((Level::Warn, text.to_owned()));
     }
-    Ok(Prepared { listeners, pidfile, notices })
+    Ok(Prepared { listeners, max_connections, pidfile, notices })
 }
 
 /// Where connections are really taken: a port of 0 has become one by now.

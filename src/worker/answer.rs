@@ -22,6 +22,9 @@ use crate::store::Session;
 /// What a peer may ask for: Postfix's only policy request.
 const SMTPD_ACCESS_POLICY: &[u8] = b"smtpd_access_policy";
 
+/// Requests answered in one turn of a connection at most, so that one that sends many keeps no other waiting.
+const REQUESTS: usize = 32;
+
 /// How much of a peer's text a warning shows.
 const SHOWN: usize = 64;
 
@@ -37,6 +40,8 @@ pub(super) struct Dialogue {
 pub(super) struct Answered {
     /// Bytes that were answered; the rest is the beginning of a request.
     pub(super) consumed: usize,
+    /// The turn's share is used up: there may be whole requests in the rest.
+    pub(super) more: bool,
     /// Whether and why nothing more is to be read from this peer.
     pub(super) last: Option<Last>,
 }
@@ -87,11 +92,16 @@ impl<'t> Turn<'t> {
 
     /// Answers every whole request in `input`, in order.
     pub(super) fn answer(&mut self, input: &[u8], dialogue: &mut Dialogue, replies: &mut Vec<u8>) -> Answered {
-        let mut consumed = 0;
+        let (mut consumed, mut requests, mut more) = (0, 0, false);
         let last = loop {
             if consumed == input.len() {
                 break None;
             }
+            if requests == REQUESTS {
+                more = true;
+                break None;
+            }
+            requests += 1;
             match parse(&input[consumed..], &mut dialogue.resume) {
                 Ok(Status::Complete { request, consumed: length, ignored_lines }) => {
                     consumed += length;
@@ -109,7 +119,7 @@ impl<'t> Turn<'t> {
                 break Some(Last::OneReply);
             }
         };
-        Answered { consumed, last }
+        Answered { consumed, more, last }
     }
 
     /// Answers a request that cannot be decided on.

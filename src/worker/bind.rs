@@ -22,11 +22,11 @@ use crate::config::Listen;
 pub enum Bound {
     /// A TCP socket.
     Tcp(TcpListener),
-    /// A unix socket and its file.
-    Unix(UnixListener, SocketFile),
+    /// A unix socket's file and the socket.
+    Unix(SocketFile, UnixListener),
 }
 
-/// The file of a unix socket.
+/// The file of a unix socket; removed when this is dropped.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -125,7 +125,7 @@ fn unix(path: &Path, mode: u32, group: Option<u32>, backlog: i32) -> Result<Boun
     let bits = Mode::from_bits_truncate(mode);
     fchmodat(AT_FDCWD, path, bits, FchmodatFlags::NoFollowSymlink).map_err(|errno| access(errno.into()))?;
     socket.listen(backlog).map_err(error)?;
-    Ok(Bound::Unix(socket.into(), file))
+    Ok(Bound::Unix(file, socket.into()))
 }
 
 /// Removes what a killed daemon left at `path`.
@@ -152,9 +152,9 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-impl SocketFile {
+impl Drop for SocketFile {
     /// Removes the file if it is still this socket's. After a failure the next start does it.
-    pub(super) fn remove(&self) {
+    fn drop(&mut self) {
         if self.identity.is_some() && self.identity == identity(&self.path) {
             let _ = fs::remove_file(&self.path);
         }

@@ -1,4 +1,4 @@
-//! [`Connection`]: one peer. Reads at most [`READ`] bytes a turn, has them answered, writes the replies at once.
+//! [`Connection`]: one peer. Reads once a turn, [`READ`] bytes at most, has its share answered, writes the replies at once.
 //!
 //! ```text
 //! Serving --last reply--> Closing --written, nothing unread--> closed
@@ -7,7 +7,7 @@
 //!    +--EOF, error or time----------------------------------------+
 //! ```
 //!
-//! While replies wait for the socket nothing is read. Nothing is kept between turns except the beginning of a request and
+//! While replies wait for the socket nothing is read. Nothing is kept between turns except input that was not answered and
 //! replies that did not fit, both in buffers from the pool.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -38,7 +38,7 @@ pub(super) struct Desk<'d> {
 
 /// The buffers of one worker.
 pub(super) struct Scratch {
-    /// The beginning of a request that was left over, then what was read.
+    /// What was left over, then what was read.
     input: Box<[u8]>,
     replies: Vec<u8>,
     pool: Pool,
@@ -78,8 +78,10 @@ pub(super) struct Connection {
     token: Token,
     phase: Phase,
     dialogue: Dialogue,
-    /// The beginning of a request.
-    partial: Vec<u8>,
+    /// Input that was not answered: the beginning of a request, or a backlog.
+    rest: Vec<u8>,
+    /// There may be whole requests in the rest. They come before anything is read.
+    backlog: bool,
     /// Replies that did not fit the socket, and how many of their bytes are written.
     unsent: Vec<u8>,
     sent: usize,
@@ -96,7 +98,8 @@ impl Connection {
             token,
             phase: Phase::Serving,
             dialogue: Dialogue::default(),
-            partial: Vec::new(),
+            rest: Vec::new(),
+            backlog: false,
             unsent: Vec::new(),
             sent: 0,
             deadline: None,
@@ -113,9 +116,14 @@ impl Connection {
         self.hung_up = true;
     }
 
-    /// Whether the peer has sent something that was not read yet.
+    /// Whether the peer has sent something that its next turn will look at.
     pub(super) fn has_input(&self) -> bool {
-        self.stream.has_input()
+        self.backlog || self.stream.has_input()
+    }
+
+    /// Whether replies wait for the socket.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -124,7 +132,7 @@ impl Connection {
 
     /// Gives the buffers back.
     pub(super) fn close(mut self, scratch: &mut Scratch) {
-        scratch.pool.release(&mut self.partial);
+        scratch.pool.release(&mut self.rest);
         scratch.pool.release(&mut self.unsent);
     }
 
@@ -167,10 +175,11 @@ impl Connection {
 
     fn serve(&mut self, turn: &mut Turn<'_>, desk: &mut Desk<'_>) -> io::Result<Next> {
         let Scratch { input, replies, pool } = &mut *desk.scratch;
-        let kept = self.partial.len();
-        input[..kept].copy_from_slice(&self.partial);
-        let read = self.stream.read(&mut input[kept..kept + READ])?;
-        if read == 0 {
+        let kept = self.rest.len();
+        input[..kept].copy_from_slice(&self.rest);
+        let backlog = std::mem::take(&mut self.backlog);
+        let read = if backlog { 0 } else { self.stream.read(&mut input[kept..kept + READ])? };
+        if read == 0 && !backlog {
             // What the peer has begun will not be completed, and what it has completed is answered.
             return Ok(Next::Close);
         }
@@ -178,27 +187,30 @@ impl Connection {
         replies.clear();
         let answered = turn.answer(input, &mut self.dialogue, replies);
         let rest = &input[answered.consumed..];
-        if let Some(last) = answered.last.or_else(|| too_long(rest, turn, replies)) {
-            // A short read that left nothing over has emptied the socket: closing will not reset the connection.
-            let drained = rest.is_empty() && read < READ;
-            self.phase = Phase::Closing { drain: !drained };
+        // A short read has emptied the socket. An event that came while a backlog was answered is gone.
+        let drained = read < READ && !backlog;
+        let last = answered.last.or_else(|| if answered.more { None } else { too_long(rest, turn, replies) });
+        if let Some(last) = last {
+            // Closing resets the connection if something was not read.
+            self.phase = Phase::Closing { drain: !(drained && rest.is_empty()) };
             self.note_last(last, turn);
         } else if answered.consumed == 0 {
-            pool.keep(&mut self.partial, &input[kept..]);
+            pool.keep(&mut self.rest, &input[kept..]);
         } else {
-            pool.release(&mut self.partial);
+            self.backlog = answered.more;
+            pool.release(&mut self.rest);
             if !rest.is_empty() {
-                pool.keep(&mut self.partial, rest);
+                pool.keep(&mut self.rest, rest);
             }
         }
         if answered.consumed > 0 || kept == 0 {
-            self.deadline = (!self.partial.is_empty()).then(|| turn.now + desk.patience);
+            self.deadline = (!self.rest.is_empty()).then(|| turn.now + desk.patience);
         }
         if !replies.is_empty() && !self.write_replies(turn.now, desk)? {
             return Ok(Next::Wait);
         }
         match self.phase {
-            Phase::Serving if read == READ || self.hung_up => Ok(Next::Again),
+            Phase::Serving if !drained || self.backlog || self.hung_up => Ok(Next::Again),
             Phase::Serving => Ok(Next::Wait),
             _ => self.finish(turn.now, desk),
         }
@@ -233,7 +245,7 @@ impl Connection {
         }
         desk.scratch.pool.release(&mut self.unsent);
         // A request that was begun before its time counts from now on: nothing was read meanwhile.
-        self.deadline = (!self.partial.is_empty()).then(|| now + desk.patience);
+        self.deadline = (!self.rest.is_empty()).then(|| now + desk.patience);
         desk.registry.reregister(&mut self.stream, self.token, Interest::READABLE)?;
         Ok(true)
     }
@@ -244,7 +256,7 @@ impl Connection {
             return Ok(Next::Close);
         }
         self.stream.shut_down_write()?;
-        desk.scratch.pool.release(&mut self.partial);
+        desk.scratch.pool.release(&mut self.rest);
         self.phase = Phase::Draining { left: DRAINED };
         self.deadline = Some(now + desk.patience);
         Ok(Next::Again)

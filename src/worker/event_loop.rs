@@ -74,8 +74,18 @@ impl EventLoop {
     /// The listener has ended: all connections that it accepted are here or in the inbox.
     fn stop(&mut self) {
         let end = Instant::now() + LAST_ROUNDS;
+        let mut events = Events::with_capacity(EVENTS);
         self.round(|floor, _, _| floor.make_all_ready());
-        while self.floor.has_ready() && Instant::now() < end {
+        while self.floor.has_ready() || self.floor.has_unsent() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            // A peer that is still taking its replies gets them all.
+            let timeout = if self.floor.has_ready() { Duration::ZERO } else { left };
+            if self.poll.poll(&mut events, Some(timeout)).is_ok() {
+                events.iter().for_each(|event| self.floor.note(event));
+            }
             self.round(Floor::serve_ready);
         }
         self.round(Floor::close_all);

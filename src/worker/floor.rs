@@ -50,6 +50,8 @@ struct Served {
     last_active: Tick,
     in_ready: bool,
     in_timed: bool,
+    /// Its deadline was over once although there was input: it got one more turn.
+    spared: bool,
 }
 
 impl Floor {
@@ -82,8 +84,14 @@ impl Floor {
         self.serials += 1;
         let mut connection = Connection::new(stream, Token(seat as usize));
         let registered = connection.register(house.registry);
-        let served =
-            Served { connection, serial: self.serials, last_active: house.tick, in_ready: false, in_timed: false };
+        let served = Served {
+            connection,
+            serial: self.serials,
+            last_active: house.tick,
+            in_ready: false,
+            in_timed: false,
+            spared: false,
+        };
         self.served[seat as usize] = Some(Box::new(served));
         if let Err(error) = registered {
             log::error!("a connection cannot be watched and is closed: {error}");
@@ -95,12 +103,16 @@ impl Floor {
     pub(super) fn evict(&mut self, victim: Occupied, turn: &Turn<'_>, house: &House<'_>) {
         let Some(served) = self.served[victim.seat as usize].as_mut() else { return };
         if served.last_active != victim.last_active {
+            // What the listener wrote there when it took the seat is older: with the right word it looks further.
+            house.seats.touch(victim.seat, house.worker, served.last_active);
             return;
         }
         if served.connection.has_input() {
-            // Its turn will come. The listener sees another word on the seat, and so that it may ask again.
+            // The listener sees another word on the seat, and so that it may ask again. The turn is given here, as no event
+            // will come for what a read has stopped in front of: urgent data, descriptors that were passed.
             served.last_active = house.tick.max(victim.last_active.next());
             house.seats.touch(victim.seat, house.worker, served.last_active);
+            self.make_ready(victim.seat);
             return;
         }
         turn.counters.add(Counter::Evicted, 1);
@@ -117,19 +129,24 @@ impl Floor {
         if event.is_read_closed() || event.is_error() {
             served.connection.hang_up();
         }
-        if !served.in_ready {
+        u32::try_from(seat).into_iter().for_each(|seat| self.make_ready(seat));
+    }
+
+    /// The connection on this seat, if there is one, gets a turn.
+    fn make_ready(&mut self, seat: u32) {
+        if let Some(served) = self.served[seat as usize].as_mut().filter(|served| !served.in_ready) {
             served.in_ready = true;
-            self.ready.extend(u32::try_from(seat));
+            self.ready.push_back(seat);
         }
     }
 
     pub(super) fn make_all_ready(&mut self) {
-        for (seat, served) in (0u32..).zip(&mut self.served) {
-            if let Some(served) = served.as_mut().filter(|served| !served.in_ready) {
-                served.in_ready = true;
-                self.ready.push_back(seat);
-            }
-        }
+        (0u32..).zip(0..self.served.len()).for_each(|(seat, _)| self.make_ready(seat));
+    }
+
+    /// Whether replies wait for a socket.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.served.iter().flatten().any(|served| served.connection.has_unsent())
     }
 
     /// Gives each connection that was ready at the beginning one turn.
@@ -143,7 +160,8 @@ impl Floor {
     fn serve(&mut self, seat: u32, turn: &mut Turn<'_>, house: &House<'_>) {
         let Some(served) = self.served[seat as usize].as_mut() else { return };
         served.in_ready = false;
-        if served.last_active != house.tick {
+        // It may lie ahead, for the listener's sake: see `evict`.
+        if served.last_active < house.tick {
             served.last_active = house.tick;
             house.seats.touch(seat, house.worker, house.tick);
         }
@@ -180,10 +198,16 @@ impl Floor {
         };
         match served.connection.deadline() {
             None => {
-                served.in_timed = false;
+                (served.in_timed, served.spared) = (false, false);
                 false
             }
             Some(deadline) if deadline > turn.now => true,
+            // The worker itself may have stood still.
+            Some(_) if !served.spared && served.connection.has_input() => {
+                served.spared = true;
+                self.make_ready(seat);
+                true
+            }
             Some(_) => {
                 served.connection.time_out(turn, &mut self.scratch);
                 self.close(seat, turn, house);

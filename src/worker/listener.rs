@@ -20,8 +20,8 @@ use crate::metrics::{Counter, Counters};
 
 /// Connections accepted before the loop looks at anything else.
 const BATCH: usize = 64;
-/// Batches accepted at the end at most, so that new connections cannot keep a stop waiting.
-const LAST_BATCHES: usize = 64;
+/// How long accepting may go on at the end, so that new connections cannot keep a stop waiting.
+const LAST_BATCHES: Duration = Duration::from_millis(100);
 /// How long accepting rests after an error such as EMFILE.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long to wait for a seat before looking again.
@@ -107,15 +107,20 @@ impl Listener {
             }
         }
         self.accept_last();
-        self.sockets.into_iter().for_each(Socket::close);
+        let unserved = self.in_hand.iter().count();
+        self.counters.add(Counter::Closed, unserved as u64);
     }
 
     /// Takes what the kernel has accepted already, with the requests that those peers may have sent.
     fn accept_last(&mut self) {
+        let end = Instant::now() + LAST_BATCHES;
         self.sockets.iter_mut().for_each(Socket::note_ready);
-        for _ in 0..LAST_BATCHES {
-            if !matches!(self.accept_batch(), After::GoOn) {
-                return;
+        while Instant::now() < end {
+            match self.accept_batch() {
+                After::GoOn => {}
+                // At the limit those that are idle make room as ever.
+                After::Pause(SEAT_RETRY) => std::thread::sleep(SEAT_RETRY),
+                After::Wait | After::Pause(_) => return,
             }
         }
     }

@@ -17,7 +17,8 @@ pub(super) struct Socket {
 
 enum Acceptor {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    /// The file goes before the socket does, so that nobody finds one that nobody answers on.
+    Unix(#[expect(dead_code, reason = "held for its end")] SocketFile, UnixListener),
 }
 
 impl Socket {
@@ -27,9 +28,9 @@ impl Socket {
                 listener.set_nonblocking(true)?;
                 Acceptor::Tcp(TcpListener::from_std(listener))
             }
-            Bound::Unix(listener, file) => {
+            Bound::Unix(file, listener) => {
                 listener.set_nonblocking(true)?;
-                Acceptor::Unix(UnixListener::from_std(listener), file)
+                Acceptor::Unix(file, UnixListener::from_std(listener))
             }
         };
         Ok(Self { acceptor, ready: true })
@@ -38,7 +39,7 @@ impl Socket {
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.acceptor {
             Acceptor::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
-            Acceptor::Unix(listener, _) => registry.register(listener, token, Interest::READABLE),
+            Acceptor::Unix(_, listener) => registry.register(listener, token, Interest::READABLE),
         }
     }
 
@@ -53,18 +54,11 @@ impl Socket {
         }
         let accepted = match &self.acceptor {
             Acceptor::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::tcp(stream)),
-            Acceptor::Unix(listener, _) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
+            Acceptor::Unix(_, listener) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
         };
         if accepted.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
             self.ready = false;
         }
         accepted
-    }
-
-    /// Accepts no more. The file goes before the socket does, so that nobody finds one that nobody answers on.
-    pub(super) fn close(self) {
-        if let Acceptor::Unix(_, file) = &self.acceptor {
-            file.remove();
-        }
     }
 }

@@ -53,3 +53,17 @@ fn stopping_takes_no_longer_for_what_peers_do() {
         writing.join().unwrap();
     }
 }
+
+#[test]
+fn a_peer_that_reads_gets_all_its_replies_at_the_end() {
+    let server = Server::with_workers(1);
+    let mut client = server.unix();
+    client.send(&b"\n".repeat(60_000));
+    server.await_at_least(Counter::Requests, 64);
+    let reading = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        client.rest()
+    });
+    server.stop();
+    assert_eq!(reading.join().unwrap().len(), 60_000 * DUNNO.len());
+}
