@@ -1,8 +1,8 @@
 //! The command line: words to [`Command`]. No I/O; what the options mean to the daemon is `config`'s.
 //!
 //! postgrey's own command line is taken after the word `postgrey` and when the program is called by that name. It is
-//! read as postgrey reads it: long options also with one dash (`-delay 60`), words without a meaning passed over, and
-//! the words of `POSTGREY_OPTS` before those of the command line.
+//! read as postgrey reads it: long options also with one dash (`-delay 60`), nothing behind the first word that is no
+//! option, and the words of `POSTGREY_OPTS` before those of the command line.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub enum Command {
 /// What postgrey's service files leave in the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// `POSTGREY_OPTS`: options, separated by blanks.
+    /// `POSTGREY_OPTS`: options, separated by blanks outside quotes.
     pub postgrey_opts: Option<String>,
     /// `POSTGREY_TEXT`: the value of `--greylist-text`, blanks and all.
     pub postgrey_text: Option<String>,
@@ -63,10 +63,17 @@ pub fn parse(words: Vec<OsString>, environment: &Environment) -> Result<Command,
 /// The command line that postgrey's options are read from.
 fn postgrey_words(words: impl Iterator<Item = OsString>, environment: &Environment) -> Vec<OsString> {
     let command = PostgreyArgs::augment_args(Cli::command());
-    let long_names: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
-    let options = environment.postgrey_opts.iter().flat_map(|options| options.split_ascii_whitespace());
+    let mut long_names = vec!["help", "version"];
+    for argument in command.get_arguments() {
+        long_names.extend(argument.get_long());
+        long_names.extend(argument.get_all_aliases().into_iter().flatten());
+    }
+    // As a service manager splits it: quotes hold blanks together.
+    let options = environment.postgrey_opts.iter().flat_map(|options| {
+        shlex::split(options).unwrap_or_else(|| options.split_ascii_whitespace().map(str::to_owned).collect())
+    });
     let text = environment.postgrey_text.iter().map(|text| format!("--greylist-text={text}"));
-    let from_environment = options.map(str::to_owned).chain(text).map(OsString::from);
+    let from_environment = options.chain(text).map(OsString::from);
     from_environment.chain(words).map(|word| two_dashes(word, &long_names)).collect()
 }
 

@@ -57,7 +57,7 @@ fn the_tutorial_line() {
 
 #[test]
 fn the_line_of_debians_init_script() {
-    let line = ["--pidfile=/var/run/postgrey.pid", "--daemonize", "--inet=10023", ""];
+    let line = ["--pidfile=/var/run/postgrey.pid", "--daemonize", "--inet=127.0.0.1:10023", ""];
     let settings = read(&[&["/usr/sbin/postgrey"], &line[..]].concat(), &Environment::default()).unwrap();
     assert_eq!(settings.listen, [inet("127.0.0.1:10023")]);
     assert!(settings.process.daemonize);
@@ -119,16 +119,23 @@ fn every_option_of_postgrey() {
 #[test]
 fn spellings_that_postgrey_takes() {
     for line in [
-        &["--inet=1", "-delay", "60"][..],
-        &["--inet=1", "--delay", "60", "stray"],
-        &["--i=1", "--delay=5", "--delay=60", ""],
-        &["--delay=60", "--auto-whitelist-clients", "--inet", "1"],
-        &["--inet=1", "--syslogfacility=mail", "--delay=60"],
+        &["--inet=127.0.0.1:1", "-delay", "60"][..],
+        &["--inet=127.0.0.1:1", "--delay", "60", "stray"],
+        &["--inet=127.0.0.1:1", "--delay", "60", "24", "--delay=90"],
+        &["--i=127.0.0.1:1", "--delay=5", "--delay=60", ""],
+        &["--delay=60", "--auto-whitelist-clients", "--inet", "127.0.0.1:1"],
+        &["--delay=60", "--auto-whitelist-clients=", "--inet", "127.0.0.1:1"],
+        &["--inet=127.0.0.1:1", "--syslogfacility=mail", "--delay=60"],
+        &["--inet=127.0.0.1:1", "-facility", "mail", "--delay=+60"],
+        &["--inet=127.0.0.1:1", "--greylist-text", "-busy, %s", "--delay=60", "--socketmode=01777"],
+        &["--inet=127.0.0.1:1", "--retry-window=12H", "--delay=60", "--pidfile=/nonexistent/pid"],
     ] {
         let settings = postgrey(line).unwrap();
         assert_eq!((settings.rules.delay, settings.rules.auto_whitelist_clients), (60, 5), "{line:?}");
         assert_eq!(settings.listen, [inet("127.0.0.1:1")], "{line:?}");
+        assert_eq!(settings.process.pidfile, None, "{line:?}");
     }
+    assert_eq!(postgrey(&["--inet=1", "24", "", "--delay=90"]).unwrap().unread, ["24", "--delay=90"]);
     for line in [&["--inet=1", "--del=60"][..], &["--inet=1", "-delay=60"], &["--inet=1", "--DELAY=60"]] {
         assert!(postgrey(line).is_err(), "{line:?}");
     }
@@ -137,13 +144,13 @@ fn spellings_that_postgrey_takes() {
 #[test]
 fn the_environment_comes_before_the_command_line() {
     let environment = Environment {
-        postgrey_opts: Some("--inet=10023  --delay=60 --hostname=env".to_owned()),
+        postgrey_opts: Some("--inet=127.0.0.1:10023  --delay=60 --hostname='e n v'".to_owned()),
         postgrey_text: Some("Come back later".to_owned()),
     };
-    let settings = read(&["irongrey", "postgrey", "--inet=10023", "--delay=90"], &environment).unwrap();
+    let settings = read(&["irongrey", "postgrey", "--inet=127.0.0.1:10023", "--delay=90"], &environment).unwrap();
     assert_eq!(settings.listen, [inet("127.0.0.1:10023")]);
     assert_eq!(settings.rules.delay, 90);
-    assert_eq!((settings.texts.text.as_str(), settings.texts.hostname.as_str()), ("Come back later", "env"));
+    assert_eq!((settings.texts.text.as_str(), settings.texts.hostname.as_str()), ("Come back later", "e n v"));
     let serve = read(&["irongrey", "serve"], &environment).unwrap();
     assert_eq!(serve.rules.delay, 300);
 }
@@ -169,13 +176,20 @@ fn bare_serve() {
 
 #[test]
 fn options_of_serve() {
-    let line =
-        ["--unix=/run/g", "--inet=1", "--inet=2", "--sync=os", "--on-full=defer", "--max-state=512M", "--workers=2"];
+    let line = [
+        "--unix=/run/g",
+        "--inet=[::1]:1",
+        "--inet=127.0.0.1:2",
+        "--sync=os",
+        "--on-full=defer",
+        "--max-state=512M",
+        "--workers=2",
+    ];
     let settings = serve(&line).unwrap();
-    assert_eq!(settings.listen, [inet("127.0.0.1:1"), inet("127.0.0.1:2"), Listen::Unix("/run/g".into())]);
+    assert_eq!(settings.listen, [inet("[::1]:1"), inet("127.0.0.1:2"), Listen::Unix("/run/g".into())]);
     assert_eq!((settings.state.sync, settings.rules.on_full), (SyncMode::Os, OnFull::Defer));
     assert_eq!((settings.state.max_size, settings.workers), (512 << 20, 2));
-    assert_eq!(serve(&["--inet=0", "--inet=0"]).unwrap().listen.len(), 2);
+    assert_eq!(serve(&["--inet=127.0.0.1:0", "--inet=127.0.0.1:0"]).unwrap().listen.len(), 2);
 }
 
 #[test]

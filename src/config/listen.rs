@@ -1,8 +1,9 @@
 //! `--inet=[HOST:]PORT`, as postgrey reads it, to the addresses to listen on.
 //!
-//! A bare port means the IPv4 loopback address; `*:PORT` and `:PORT` mean every address of the host, over IPv6 and IPv4.
+//! A bare port means `localhost` with all its addresses; `*:PORT` and `:PORT` mean every address of the host, over IPv6 and
+//! IPv4.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -17,6 +18,7 @@ pub struct Inet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
     Any,
+    Local,
     Address(IpAddr),
     Name(String),
 }
@@ -44,7 +46,7 @@ impl FromStr for Inet {
 
     fn from_str(text: &str) -> Result<Self, InetError> {
         let (host, port) = match text.rsplit_once(':') {
-            None => (Host::Address(Ipv4Addr::LOCALHOST.into()), text),
+            None => (Host::Local, text),
             Some((host, port)) => (Host::from(host), port),
         };
         if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -59,7 +61,7 @@ impl From<&str> for Host {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         match bare {
             "" | "*" => Self::Any,
-            "localhost" => Self::Address(Ipv4Addr::LOCALHOST.into()),
+            "localhost" => Self::Local,
             _ => bare.parse().map_or_else(|_| Self::Name(bare.to_owned()), Self::Address),
         }
     }
@@ -79,6 +81,7 @@ impl Inet {
                 let any: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
                 Ok(any.map(|address| SocketAddr::new(address, self.port)).to_vec())
             }
+            Host::Local => Ok(local(self.port)),
             Host::Address(address) => Ok(vec![SocketAddr::new(*address, self.port)]),
             Host::Name(name) => match (name.as_str(), self.port).to_socket_addrs() {
                 Ok(addresses) => Ok(addresses.collect()),
@@ -86,6 +89,18 @@ impl Inet {
             },
         }
     }
+}
+
+/// The addresses of `localhost` that this machine can be reached at, which are some whatever the resolver says.
+fn local(port: u16) -> Vec<SocketAddr> {
+    let known = ("localhost", port).to_socket_addrs().map_or_else(|_| Vec::new(), Iterator::collect);
+    // With IPv6 switched off the name still has its IPv6 address.
+    let is_usable = |address: &SocketAddr| address.ip().is_loopback() && UdpSocket::bind((address.ip(), 0)).is_ok();
+    let mut usable: Vec<SocketAddr> = known.into_iter().filter(is_usable).collect();
+    usable.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
+    usable.sort();
+    usable.dedup();
+    usable
 }
 
 #[cfg(test)]
@@ -99,13 +114,25 @@ mod tests {
 
     #[test]
     fn forms_that_postgrey_takes() {
-        assert_eq!(resolved("10023"), ["127.0.0.1:10023"]);
-        assert_eq!(resolved("localhost:10023"), ["127.0.0.1:10023"]);
         assert_eq!(resolved("192.0.2.1:10023"), ["192.0.2.1:10023"]);
         assert_eq!(resolved("[::1]:10023"), ["[::1]:10023"]);
         assert_eq!(resolved("::1:10023"), ["[::1]:10023"]);
         assert_eq!(resolved("*:10023"), ["[::]:10023", "0.0.0.0:10023"]);
         assert_eq!(resolved(":10023"), ["[::]:10023", "0.0.0.0:10023"]);
+    }
+
+    #[test]
+    fn a_bare_port_is_that_of_localhost_with_all_its_addresses() {
+        let addresses = resolved("10023");
+        assert_eq!(addresses, resolved("localhost:10023"));
+        let hosts = std::fs::read_to_string("/etc/hosts").unwrap();
+        let has_ipv6 = hosts.lines().any(|line| {
+            let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
+            words.next() == Some("::1") && words.any(|name| name == "localhost")
+        });
+        let is_there = has_ipv6 && UdpSocket::bind("[::1]:0").is_ok();
+        let expected: &[&str] = if is_there { &["127.0.0.1:10023", "[::1]:10023"] } else { &["127.0.0.1:10023"] };
+        assert_eq!(addresses, expected);
     }
 
     #[test]

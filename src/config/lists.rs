@@ -1,7 +1,7 @@
 //! Reads the whitelists that the settings name: both lists whole, or an error and nothing.
 //!
-//! A reload calls [`load`] again and swaps the result in; while it fails the lists in use stay. Nothing is kept open and
-//! nothing is remembered between calls.
+//! A reload calls [`load`] again, with the files that were read before as ones that have to be there, and swaps the result
+//! in; while it fails the lists in use stay.
 
 use std::fmt;
 use std::fs::File;
@@ -60,6 +60,14 @@ pub enum ListError {
         /// The system's reason.
         error: io::Error,
     },
+    /// A file that was read before is not there any more.
+    #[error("{kind} whitelist {} is gone: put it back, empty if need be, or restart the daemon without it", path.display())]
+    Gone {
+        /// The list.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+    },
     /// What was named is a directory, a pipe or a socket.
     #[error("{kind} whitelist {}: not a file: name a text file with one entry a line", path.display())]
     NotAFile {
@@ -96,8 +104,8 @@ pub enum ListError {
     },
 }
 
-/// Reads all files and makes both lists.
-pub fn load(settings: &ListSettings) -> Result<Loaded, ListError> {
+/// Reads all files and makes both lists. Each file in `before` has to be there.
+pub fn load(settings: &ListSettings, before: &[Source]) -> Result<Loaded, ListError> {
     let mut sources = Vec::new();
 
     let mut clients = ClientListBuilder::default();
@@ -120,6 +128,11 @@ pub fn load(settings: &ListSettings) -> Result<Loaded, ListError> {
         shipped: DEFAULT_RECIPIENTS,
     };
     files.read_into(&mut sources, |text| recipients.add(text))?;
+    for Source { kind, file, .. } in before.iter().filter(|before| before.file.is_some()) {
+        if !sources.iter().any(|source| source.kind == *kind && source.file == *file) {
+            return Err(ListError::Gone { kind: *kind, path: file.clone().unwrap_or_default() });
+        }
+    }
     let recipients =
         recipients.build().map_err(|error| ListError::TooManyPatterns { kind: Kind::Recipients, error })?;
 

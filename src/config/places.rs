@@ -24,13 +24,20 @@ const POSTGREY_RECIPIENTS: [&str; 4] = [
 
 /// The lists of the command line `postgrey`.
 pub(super) fn postgrey(clients: &[PathBuf], recipients: &[PathBuf], host: &Host) -> ListSettings {
+    let (named_clients, local_clients) = without_local(named(clients, host));
+    let (named_recipients, local_recipients) = without_local(named(recipients, host));
     ListSettings {
         builtin: Builtin::WithoutFiles,
-        clients_if_present: unless_named(clients, &[&POSTGREY_CLIENTS]),
-        recipients_if_present: unless_named(recipients, &[&POSTGREY_RECIPIENTS]),
-        clients: named(clients, host),
-        recipients: named(recipients, host),
+        clients_if_present: [local_clients, unless_named(clients, &[&POSTGREY_CLIENTS])].concat(),
+        recipients_if_present: [local_recipients, unless_named(recipients, &[&POSTGREY_RECIPIENTS])].concat(),
+        clients: named_clients,
+        recipients: named_recipients,
     }
+}
+
+/// postgrey does not miss a file whose name ends so.
+fn without_local(files: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    files.into_iter().partition(|file| file.extension().is_none_or(|extension| extension != "local"))
 }
 
 /// The lists of the command line `serve`.

@@ -14,6 +14,7 @@ use super::{
     SyncMode, Texts, places, units,
 };
 use crate::grey::{Networks, OnFull, Rules};
+use crate::table::MAX_COUNT;
 
 /// The header's default text.
 pub(super) const HEADER: &str = "X-Greylist: delayed %t seconds by irongrey-%v at %h; %d";
@@ -36,7 +37,7 @@ pub struct PostgreyArgs {
     #[arg(long, action = ArgAction::HelpLong)]
     pub man: Option<bool>,
     /// Facility of syslog, which is used with --daemonize
-    #[arg(long, alias = "syslogfacility", value_name = "F", default_value_t = Facility::MAIL)]
+    #[arg(long, aliases = ["syslogfacility", "facility"], value_name = "F", default_value_t = Facility::MAIL)]
     pub syslog_facility: Facility,
     /// Listen on a unix socket
     #[arg(short, long, alias = "u", value_name = "PATH")]
@@ -50,7 +51,7 @@ pub struct PostgreyArgs {
     /// Run in the background and log to syslog
     #[arg(short, long, alias = "d")]
     pub daemonize: bool,
-    /// Write the process id to this file
+    /// Write the process id to this file, with --daemonize
     #[arg(long, value_name = "PATH")]
     pub pidfile: Option<PathBuf>,
     /// User to become, by name or number [default as root: irongrey, postgrey or nobody]
@@ -72,10 +73,10 @@ pub struct PostgreyArgs {
     #[arg(long, value_name = "N", default_value = "2", value_parser = units::days)]
     pub retry_window: u32,
     /// Action of a greylisted request
-    #[arg(long, value_name = "A", default_value = ACTION, value_parser = units::reply_text)]
+    #[arg(long, value_name = "A", default_value = ACTION, allow_hyphen_values = true, value_parser = units::reply_text)]
     pub greylist_action: String,
     /// Text of a greylisted request; %s: seconds left, %r: the recipient's domain
-    #[arg(long, value_name = "T", default_value = TEXT, value_parser = units::reply_text)]
+    #[arg(long, value_name = "T", default_value = TEXT, allow_hyphen_values = true, value_parser = units::reply_text)]
     pub greylist_text: String,
     /// Take the client's network for the client (the default)
     #[arg(long)]
@@ -106,21 +107,21 @@ pub struct PostgreyArgs {
     pub whitelist_recipients: Vec<PathBuf>,
     /// Whitelist a client after this many passes, 0: never
     #[arg(long, value_name = "N", default_value = "5", num_args = 0..=1, default_missing_value = "5",
-          value_parser = clap::value_parser!(u16).range(0..=4095))]
+          value_parser = auto_whitelist_clients)]
     pub auto_whitelist_clients: u16,
     /// Connections that may wait to be accepted
     #[arg(long, value_name = "N", default_value_t = check::DEFAULT_LISTEN_QUEUE,
           value_parser = RangedI64ValueParser::<i32>::new().range(1..=65_535))]
     pub listen_queue_size: i32,
     /// Header of a delayed message; %t: seconds, %v: version, %h: host, %d: date
-    #[arg(long, value_name = "T", default_value = HEADER, value_parser = units::reply_text)]
+    #[arg(long, value_name = "T", default_value = HEADER, allow_hyphen_values = true, value_parser = units::reply_text)]
     pub x_greylist_header: String,
     /// Take the time from the request attribute `policy_test_time`
     #[arg(long, hide = true)]
     pub test_clock: bool,
-    /// Words without a meaning, which postgrey passes over
-    #[arg(hide = true)]
-    pub stray: Vec<String>,
+    /// The first word that is no option and all after it, which postgrey does not read
+    #[arg(hide = true, trailing_var_arg = true)]
+    pub unread: Vec<String>,
 }
 
 impl PostgreyArgs {
@@ -149,9 +150,10 @@ impl PostgreyArgs {
                 user: self.user.clone(),
                 group: self.group.clone(),
                 daemonize: self.daemonize,
-                pidfile: self.pidfile.as_deref().map(|path| host.absolute(path)),
+                pidfile: self.pidfile.as_deref().filter(|_| self.daemonize).map(|path| host.absolute(path)),
             },
             test_clock: self.test_clock,
+            unread: self.unread.iter().filter(|word| !word.is_empty()).cloned().collect(),
         })
     }
 
@@ -181,6 +183,13 @@ impl PostgreyArgs {
     fn log_target(&self) -> LogTarget {
         if self.daemonize { LogTarget::Syslog(self.syslog_facility) } else { LogTarget::Stderr }
     }
+}
+
+/// Without a value it means the default, as with postgrey.
+fn auto_whitelist_clients(text: &str) -> Result<u16, String> {
+    let text = if text.is_empty() { "5" } else { text };
+    let count = text.parse().ok().filter(|count| *count <= MAX_COUNT);
+    count.ok_or_else(|| format!("expected a whole number in 0..={MAX_COUNT}"))
 }
 
 /// The networks that the three options about them ask for.

@@ -155,6 +155,7 @@ impl ServeArgs {
                 pidfile: self.pidfile.as_deref().map(|path| host.absolute(path)),
             },
             test_clock: self.test_clock,
+            unread: Vec::new(),
         })
     }
 

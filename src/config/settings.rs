@@ -43,6 +43,8 @@ pub struct Settings {
     pub process: ProcessSettings,
     /// Take the time from the request attribute `policy_test_time` where it is given.
     pub test_clock: bool,
+    /// Words of the command line that were not read.
+    pub unread: Vec<String>,
 }
 
 /// One socket to accept on.

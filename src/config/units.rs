@@ -26,7 +26,7 @@ pub enum UnitError {
     #[error("expected a size in bytes, or with a unit such as 512M or 4G")]
     Size,
     /// Not a mode.
-    #[error("expected an octal mode from 0000 to 0777, such as 0660")]
+    #[error("expected an octal mode from 0000 to 7777, such as 0660")]
     Mode,
     /// Not a way to sync.
     #[error("expected a time of at least 1s, such as 1s or 5m, or os to leave syncing to the kernel")]
@@ -64,7 +64,7 @@ pub fn size(text: &str) -> Result<u64, UnitError> {
 /// A file mode in octal, with or without a leading zero.
 pub fn mode(text: &str) -> Result<u32, UnitError> {
     match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o777 && !text.starts_with('+') => Ok(mode),
+        Ok(mode) if mode <= 0o7777 && !text.starts_with('+') => Ok(mode),
         _ => Err(UnitError::Mode),
     }
 }
@@ -84,8 +84,8 @@ pub fn sync_mode(text: &str) -> Result<SyncMode, UnitError> {
 }
 
 fn time(text: &str, bare: u32, bare_name: &'static str) -> Result<u32, UnitError> {
-    let (digits, unit) = split(text);
-    let scale = match unit {
+    let (digits, unit) = split(text.strip_prefix('+').unwrap_or(text));
+    let scale = match unit.to_ascii_lowercase().as_str() {
         "" => bare,
         "s" => 1,
         "m" => 60,
@@ -123,12 +123,13 @@ mod tests {
             assert_eq!(read("5m"), Ok(300));
             assert_eq!(read("6h"), Ok(21_600));
             assert_eq!(read("2d"), Ok(172_800));
+            assert_eq!(read("+12H"), Ok(43_200), "as postgrey reads it");
         }
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "s", "abc", "5x", "1.5", "-5", "+5", "5 s", "5mm", "١"] {
+        for text in ["", "s", "abc", "5x", "1.5", "-5", "++5", "5 s", "5mm", "١"] {
             assert_eq!(days(text), Err(UnitError::Time("days")), "{text:?}");
         }
         assert_eq!(days("49710"), Ok(4_294_944_000));
@@ -160,7 +161,8 @@ mod tests {
     fn modes_are_octal() {
         assert_eq!(mode("0660"), Ok(0o660));
         assert_eq!(mode("666"), Ok(0o666));
-        for text in ["", "888", "rw", "1777", "+660"] {
+        assert_eq!(mode("01777"), Ok(0o1777));
+        for text in ["", "888", "rw", "17777", "+660"] {
             assert_eq!(mode(text), Err(UnitError::Mode), "{text:?}");
         }
     }

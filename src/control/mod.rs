@@ -44,7 +44,7 @@ impl Control {
 
     /// Acts on signals and timers until the daemon is told to stop.
     pub fn run(self) {
-        let Self { runtime, mut signals, reload, counters } = self;
+        let Self { runtime, mut signals, mut reload, counters } = self;
         runtime.block_on(async {
             let mut report = interval_at(Instant::now() + COUNTERS_EVERY, COUNTERS_EVERY);
             loop {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::{ListSettings, lists};
+use crate::config::ListSettings;
+use crate::config::lists::{self, Source};
 use crate::worker::Shared;
 
 /// What a reload needs.
@@ -10,20 +11,23 @@ use crate::worker::Shared;
 pub struct Reload {
     settings: ListSettings,
     shared: Arc<Shared>,
+    /// What the lists in use were made from.
+    sources: Vec<Source>,
 }
 
 impl Reload {
-    /// Reloads the lists of `settings` into `shared`.
-    pub fn new(settings: &ListSettings, shared: &Arc<Shared>) -> Self {
-        Self { settings: settings.clone(), shared: Arc::clone(shared) }
+    /// Reloads the lists of `settings` into `shared`, where those made from `sources` are.
+    pub fn new(settings: &ListSettings, shared: &Arc<Shared>, sources: Vec<Source>) -> Self {
+        Self { settings: settings.clone(), shared: Arc::clone(shared), sources }
     }
 
     /// Reads the lists and publishes them. Logs what was read, or the file, line and reason why nothing changed.
-    pub(super) fn run(&self) {
-        match lists::load(&self.settings) {
+    pub(super) fn run(&mut self) {
+        match lists::load(&self.settings, &self.sources) {
             Ok(loaded) => {
                 self.shared.lists.store(Arc::new(loaded.lists));
                 loaded.sources.iter().for_each(|source| log::info!("{source}"));
+                self.sources = loaded.sources;
                 log::info!("whitelists reloaded");
             }
             Err(error) => log::error!("whitelists not reloaded, the old ones stay in use: {error}"),

@@ -1,7 +1,7 @@
 //! A decision as postgrey's log line, byte for byte, so that what reads postgrey's log reads this one.
 //!
-//! Everything that comes from a peer is escaped as postgrey does it on stderr: `%` is doubled and a byte that is not
-//! printable ASCII becomes `%XX`. So no peer can end a line or forge one.
+//! Everything that comes from a peer is escaped as postgrey does it: `%` is doubled, and a byte that is not printable becomes
+//! `%XX`. So no peer can end a line or forge one.
 
 use std::io::Write;
 
@@ -18,10 +18,19 @@ pub(super) struct Fields<'a> {
     pub(super) recipient: &'a [u8],
 }
 
+/// What a byte beyond ASCII becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BeyondAscii {
+    /// `%XX`, as postgrey writes it to stderr.
+    Escaped,
+    /// Itself, as postgrey sends it to syslog.
+    Kept,
+}
+
 /// Appends the line of a decision to `out`, without a line end.
-pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fields<'_>) {
+pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fields<'_>, beyond_ascii: BeyondAscii) {
     if !fields.queue_id.is_empty() {
-        escape(out, fields.queue_id);
+        escape(out, fields.queue_id, beyond_ascii);
         out.extend_from_slice(b": ");
     }
     let action: &[u8] = match decision.verdict {
@@ -44,7 +53,7 @@ pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fie
             out.extend_from_slice(b", ");
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');
-            escape(out, value);
+            escape(out, value, beyond_ascii);
         }
     }
 }
@@ -74,11 +83,12 @@ fn write_reason(out: &mut Vec<u8>, reason: Reason) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn escape(out: &mut Vec<u8>, value: &[u8]) {
+fn escape(out: &mut Vec<u8>, value: &[u8], beyond_ascii: BeyondAscii) {
     for &byte in value {
         match byte {
             b'%' => out.extend_from_slice(b"%%"),
             b' '..=b'~' => out.push(byte),
+            0x80.. if beyond_ascii == BeyondAscii::Kept => out.push(byte),
             _ => write_hex(out, byte),
         }
     }
@@ -110,7 +120,7 @@ mod tests {
 
     fn line(verdict: Verdict, reason: Reason, fields: &Fields<'_>) -> String {
         let mut out = Vec::new();
-        write_decision(&mut out, Decision { verdict, reason }, fields);
+        write_decision(&mut out, Decision { verdict, reason }, fields, BeyondAscii::Escaped);
         String::from_utf8(out).unwrap()
     }
 
@@ -157,6 +167,15 @@ mod tests {
             "Q%%%01: action=greylist, reason=new, client_name=e%09vil%01%7F%00z%FF%E4~, client_address=100%%pure, \
              sender=a%1B[31mb%%s@x.example%0D%0Aaction=pass, recipient=\"a, b\" %C3%A4@d"
         );
+    }
+
+    #[test]
+    fn syslog_gets_what_is_no_ascii_as_it_is_and_control_characters_escaped() {
+        let fields = Fields { sender: "\"ä%\"\n@d".as_bytes(), ..Fields::default() };
+        let decision = Decision { verdict: Verdict::Dunno, reason: Reason::New };
+        let mut out = Vec::new();
+        write_decision(&mut out, decision, &fields, BeyondAscii::Kept);
+        assert_eq!(String::from_utf8(out).unwrap(), "action=pass, reason=new, sender=\"ä%%\"%0A@d");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 
+use super::line::BeyondAscii;
 use super::syslog::Syslog;
 use crate::metrics::{Counter, Counters};
 
@@ -28,6 +29,14 @@ pub(super) enum Sink {
 }
 
 impl Sink {
+    /// How the sink takes what is no ASCII.
+    pub(super) fn beyond_ascii(&self) -> BeyondAscii {
+        match self {
+            Self::Stream(_) => BeyondAscii::Escaped,
+            Self::Syslog(_) => BeyondAscii::Kept,
+        }
+    }
+
     /// Takes one line, which `write` appends without a line end.
     pub(super) fn line(&mut self, severity: Severity, write: impl FnOnce(&mut Vec<u8>)) {
         match self {

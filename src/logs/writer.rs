@@ -110,7 +110,8 @@ impl Writer {
             for _ in 0..ring.len() {
                 let sink = &mut self.sink;
                 ring.next(|decision, fields| {
-                    sink.line(Severity::Notice, |out| write_decision(out, decision, fields));
+                    let beyond_ascii = sink.beyond_ascii();
+                    sink.line(Severity::Notice, |out| write_decision(out, decision, fields, beyond_ascii));
                 });
                 wrote = true;
             }

@@ -1,7 +1,7 @@
 //! The file with the daemon's process id, for service scripts.
 //!
-//! It is opened while the process may be root, and written once nothing can go wrong any more. It keeps its owner: a file
-//! that the daemon's user could write would let that user choose which process root's scripts signal.
+//! It is opened while the process may be root, and written once nothing can go wrong any more. It keeps its owner and is
+//! closed then: a file that the daemon's user could write would let that user choose which process root's scripts signal.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,11 +18,12 @@ pub struct PidfileError {
     source: io::Error,
 }
 
-/// The open file; removed, or at least emptied, when this is dropped.
+/// The file; removed, if it may be, when this is dropped.
 #[derive(Debug)]
 pub(super) struct Pidfile {
     path: PathBuf,
-    file: File,
+    /// Open until it is written.
+    file: Option<File>,
     /// This process made or wrote it, so it may be taken away.
     own: bool,
 }
@@ -38,22 +39,23 @@ impl Pidfile {
             new => (new, true),
         };
         let file = opened.map_err(|source| PidfileError { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file, own })
+        Ok(Self { path: path.to_owned(), file: Some(file), own })
     }
 
-    /// Writes this process's id.
+    /// Writes this process's id, once.
     pub(super) fn write(&mut self) -> Result<(), PidfileError> {
         self.own = true;
-        let written = self.file.set_len(0).and_then(|()| writeln!(self.file, "{}", std::process::id()));
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(|source| PidfileError { path: self.path.clone(), source })
     }
 }
 
 impl Drop for Pidfile {
     fn drop(&mut self) {
-        // Without root the directory may no longer be writable; an empty file at least names no process.
-        if self.own && fs::remove_file(&self.path).is_err() {
-            let _ = self.file.set_len(0);
+        if self.own {
+            // Without root the directory may not be writable any more; service scripts look whose process a number is.
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

@@ -9,13 +9,14 @@ use std::sync::atomic::AtomicU32;
 
 use arc_swap::ArcSwap;
 use log::Level;
+use nix::sys::stat::{Mode, umask};
 
 use super::privileges::{self, Identity};
 use super::{Notices, RunError, daemonize, limits, pidfile::Pidfile, state_dir};
 use crate::clock::UnixSecs;
-use crate::config::{Listen, Settings, Texts, lists};
+use crate::config::lists::{self, Loaded};
+use crate::config::{Listen, Settings, Texts};
 use crate::control::{self, Control, Reload, Upkeep};
-use crate::grey::whitelist::Lists;
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::policy::Replies;
@@ -39,27 +40,27 @@ pub fn run(settings: &Settings) -> Result<ExitCode, RunError> {
 struct Prepared {
     listeners: Vec<Bound>,
     max_connections: usize,
+    lists: Loaded,
     pidfile: Option<Pidfile>,
     notices: Notices,
 }
 
 fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
     control::hold_signals().map_err(RunError::Threads)?;
-    let Prepared { listeners, max_connections, mut pidfile, notices } = prepare(settings)?;
+    let Prepared { listeners, max_connections, lists, mut pidfile, notices } = prepare(settings)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
     for (level, text) in notices {
         log::log!(level, "{text}");
     }
-    let loaded = lists::load(&settings.lists)?;
     let store = Store::open(&settings.state, &settings.rules, settings.workers, UnixSecs::now())?;
     pidfile.as_mut().map_or(Ok(()), Pidfile::write)?;
-    for source in &loaded.sources {
+    for source in &lists.sources {
         log::info!("{source}");
     }
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
     let addresses = addresses(&settings.listen, &listeners).join(" ");
-    let wiring = Wiring { settings, listeners, max_connections, lists: loaded.lists, producers };
+    let wiring = Wiring { settings, listeners, max_connections, lists, producers };
     let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
     log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
@@ -77,7 +78,7 @@ struct Wiring<'s> {
     settings: &'s Settings,
     listeners: Vec<Bound>,
     max_connections: usize,
-    lists: Lists,
+    lists: Loaded,
     producers: Vec<Producer>,
 }
 
@@ -102,14 +103,14 @@ impl Threads {
             rules: settings.rules,
             replies,
             secret: *store.secret(),
-            lists: ArcSwap::from_pointee(lists),
+            lists: ArcSwap::from_pointee(lists.lists),
             test_clock: settings.test_clock,
             latest_test_time: AtomicU32::new(0),
             close_after_reply: settings.close_after_reply,
             patience: PATIENCE,
             listener_counters: counters.counters(),
         });
-        let reload = Reload::new(&settings.lists, &shared);
+        let reload = Reload::new(&settings.lists, &shared, lists.sources);
         let control = Control::new(reload, Arc::clone(counters)).map_err(RunError::Threads)?;
         let upkeep = Upkeep::start(store, &settings.state, &shared).map_err(RunError::Threads)?;
         let workers = worker::start(listeners, &shared, parts.collect(), max_connections)?;
@@ -127,6 +128,8 @@ impl Threads {
 /// All that may need root. Ends with the daemon's own user and group.
 fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     let mut notices = Notices::new();
+    // The directories above the state are everybody's to pass through, whatever the administrator's own files are.
+    umask(Mode::from_bits_truncate(0o022));
     let identity = privileges::choose(&settings.process, &mut notices)?;
     let max_connections = limits::raise_open_files(settings.max_connections, settings.workers, &mut notices);
     let group = privileges::socket_group(settings, identity.as_ref())?;
@@ -135,16 +138,24 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     privileges::give_sockets(&settings.listen, identity.as_ref())?;
     state_dir::prepare(&settings.state.dir, identity.as_ref())?;
     let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
+    let lists = lists::load(&settings.lists, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
     if settings.test_clock {
         notices.push((Level::Warn, "--test-clock: each client can set the time".to_owned()));
+    }
+    if let Some(first) = settings.unread.first() {
+        let text = format!(
+            "not read, as it follows the word {first}, which is no option: {}; postgrey reads no further either",
+            settings.unread.join(" ")
+        );
+        notices.push((Level::Warn, text));
     }
     if settings.listen.iter().any(|socket| matches!(socket, Listen::Inet(address) if !address.ip().is_loopback())) {
         let text =
             "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
         notices.push((Level::Warn, text.to_owned()));
     }
-    Ok(Prepared { listeners, max_connections, pidfile, notices })
+    Ok(Prepared { listeners, max_connections, lists, pidfile, notices })
 }
 
 /// Where connections are really taken: a port of 0 has become one by now.
