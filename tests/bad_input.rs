@@ -168,9 +168,19 @@ fn blank_lines_from_many_sides() {
                 }
             });
         }
+        // Also when it panics: the scope waits for all.
+        let _stop = Stop(&stop);
         assert_undisturbed(&mut daemon.client());
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Sets the flag when dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The daemon itself stands still, as on a machine that sleeps: what has come meanwhile is no half request.

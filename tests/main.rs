@@ -16,4 +16,5 @@ mod disk;
 mod parity;
 mod postfix;
 mod protocol;
+mod quirks;
 mod restart;

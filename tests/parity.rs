@@ -163,7 +163,7 @@ fn clock_steps_of_running_delays() {
         let first = 1_700_000_000 + rng.below(10_000_000);
         let mut played = Vec::new();
         for _ in 0..30 {
-            let step = rng.pick(&[0, 1, 100, 299, 300, 301, 350, 1_000, 90_000]);
+            let step = rng.pick(&[0, 1, 100, 299, 300, 301, 350, 1_000, 90_000, 172_800, 172_801, 172_802, 345_603]);
             let time = if step < 1_000 && rng.percent(40) { first - step } else { first + step };
             let replies = [&mut postgrey, &mut irongrey].map(|client| masked(&client.ask(&request.clone().at(time))));
             played.push(time);

@@ -161,8 +161,8 @@ fn a_stop_ends_at_once_though_peers_are_silent() {
 fn a_stop_at_any_moment_is_in_order() {
     let dir = TempDir::new().unwrap();
     let list = dir.path().join("clients");
-    let names: String = (0..20_000).map(|number| format!("mail{number}.example\n")).collect();
-    std::fs::write(&list, names).unwrap();
+    let names: Vec<String> = (0..20_000).map(|number| format!("mail{number}.example\n")).collect();
+    std::fs::write(&list, names.concat()).unwrap();
     for _ in 0..10 {
         let mut daemon = setup(&dir).with([format!("--whitelist-clients={}", list.display())]).start();
         let mut client = daemon.client();

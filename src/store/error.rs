@@ -16,6 +16,19 @@ pub enum OpenError {
         /// Why not.
         source: io::Error,
     },
+    /// The daemon's user may not work there.
+    #[error(
+        "{}: cannot {what}: {source}; give the state directory and its files to the user that the daemon runs as \
+         (chown -R), or name their owner with --user", path.display()
+    )]
+    NoAccess {
+        /// Of what.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
     /// Another process has it.
     #[error(
         "{}: in use by process {pid}; stop that one first, or give this one another directory with --state \
@@ -81,13 +94,16 @@ impl OpenError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::InUse { .. } => 75,
-            Self::Io { .. } => 1,
+            Self::Io { .. } | Self::NoAccess { .. } => 1,
             _ => 2,
         }
     }
 
     /// Makes an error of the operating system one about `path`.
     pub(super) fn io(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), what, source }
+        move |source| match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::NoAccess { path: path.to_owned(), what, source },
+            _ => Self::Io { path: path.to_owned(), what, source },
+        }
     }
 }

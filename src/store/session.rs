@@ -50,7 +50,7 @@ impl Writer {
 
 impl Session<'_> {
     fn entry(&self, view: &View<SegmentFile>, tag: Tag, now: UnixSecs, void: Option<UnixSecs>) -> Entry {
-        Entry::fold(view.segments().flat_map(|segment| segment.find(tag)), now, self.lifetimes, void)
+        Entry::fold(view.find(tag), now, self.lifetimes, void)
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Lifetimes {
 /// What is known of a tag at some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// The earliest first-seen time of a pending triplet.
+    /// The first-seen time of a pending triplet.
     pub pending: Option<UnixSecs>,
     /// The latest last-seen time of a passed triplet.
     pub passed: Option<UnixSecs>,
@@ -29,7 +29,8 @@ pub struct Entry {
 impl Entry {
     /// What `records` say at `now` about their tag, of which `void` is known to be forgotten.
     ///
-    /// Expired records are as if absent, and so are a pending record and a void from the future.
+    /// They come in the order in which they were appended. Expired records are as if absent, and so are a pending record and
+    /// a void from the future.
     pub fn fold(
         records: impl Iterator<Item = Record> + Clone,
         now: UnixSecs,
@@ -41,7 +42,11 @@ impl Entry {
             entry.add(&record, now, lifetimes);
         }
         // A void may stand behind records that it makes forgotten.
-        if entry.void > void { Self::fold(records, now, lifetimes, entry.void) } else { entry }
+        if entry.void > void {
+            return Self::fold(records, now, lifetimes, entry.void);
+        }
+        entry.pending = entry.pending.filter(|&first| first <= now && now.since(first) <= lifetimes.pending);
+        entry
     }
 
     fn add(&mut self, record: &Record, now: UnixSecs, lifetimes: Lifetimes) {
@@ -49,15 +54,18 @@ impl Entry {
         match record.kind {
             Kind::Void if time <= now => self.void = self.void.max(Some(time)),
             _ if self.void >= Some(time) => {}
-            Kind::Pending if time <= now && age <= lifetimes.pending => {
-                self.pending = Some(self.pending.map_or(time, |first| first.min(time)));
+            // Whoever appended it knew of no attempt that counted: one before it was given up, or was ahead of the clock,
+            // or another worker appended at the same moment. Of those two the earlier stays.
+            Kind::Pending => {
+                let stays = |first: &UnixSecs| *first <= time && time.since(*first) <= lifetimes.pending;
+                self.pending = self.pending.filter(stays).or(Some(time));
             }
             Kind::Passed if age <= lifetimes.established => self.passed = self.passed.max(Some(time)),
             Kind::Client if age <= lifetimes.established => {
                 let (count, last) = self.client.unwrap_or_default();
                 self.client = Some((count.max(record.count), last.max(time)));
             }
-            Kind::Void | Kind::Pending | Kind::Passed | Kind::Client => {}
+            Kind::Void | Kind::Passed | Kind::Client => {}
         }
     }
 }
@@ -93,9 +101,20 @@ mod tests {
         use Kind::{Client, Passed, Pending};
         assert_eq!(fold(110, &[(Pending, 10, 0)]).pending, Some(UnixSecs(10)), "at its last second");
         assert_eq!(fold(111, &[(Pending, 10, 0)]), Entry::default());
-        assert_eq!(fold(111, &[(Pending, 10, 0), (Pending, 60, 0)]).pending, Some(UnixSecs(60)));
+        assert_eq!(fold(111, &[(Pending, 10, 0), (Pending, 111, 0)]).pending, Some(UnixSecs(111)));
         assert_eq!(fold(1010, &[(Passed, 10, 0)]).passed, Some(UnixSecs(10)));
         assert_eq!(fold(1011, &[(Passed, 10, 0), (Client, 10, 5)]), Entry::default());
+    }
+
+    #[test]
+    fn an_attempt_that_was_given_up_does_not_count_again_when_the_clock_goes_back() {
+        use Kind::Pending;
+        assert_eq!(fold(110, &[(Pending, 10, 0), (Pending, 111, 0)]).pending, None);
+        assert_eq!(fold(111, &[(Pending, 10, 0), (Pending, 111, 0)]).pending, Some(UnixSecs(111)));
+        assert_eq!(fold(110, &[(Pending, 10, 0), (Pending, 111, 0), (Pending, 110, 0)]).pending, Some(UnixSecs(110)));
+        assert_eq!(fold(50, &[(Pending, 9000, 0), (Pending, 40, 0)]).pending, Some(UnixSecs(40)), "years back");
+        assert_eq!(fold(50, &[(Pending, 40, 0), (Pending, 41, 0)]).pending, Some(UnixSecs(40)), "two workers");
+        assert_eq!(fold(50, &[(Pending, 41, 0), (Pending, 40, 0)]).pending, Some(UnixSecs(40)), "the other way round");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::{Memory, Segment, Tag};
+use super::{Memory, Record, Segment, Tag};
 
 /// A segment with the lease that keeps it writable.
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl<M: Memory> View<M> {
     /// All segments that may hold records, newest first.
     pub fn segments(&self) -> impl Iterator<Item = &Arc<Segment<M>>> + Clone {
         std::iter::once(&self.active.segment).chain(&self.older)
+    }
+
+    /// The valid records of `tag`, in the order in which they were appended.
+    pub fn find(&self, tag: Tag) -> impl Iterator<Item = Record> + Clone + '_ {
+        self.older.iter().rev().chain(std::iter::once(&self.active.segment)).flat_map(move |segment| segment.find(tag))
     }
 
     /// A hint that `tag` will be looked up.

@@ -129,7 +129,9 @@ impl Floor {
         if event.is_read_closed() || event.is_error() {
             served.connection.hang_up();
         }
-        u32::try_from(seat).into_iter().for_each(|seat| self.make_ready(seat));
+        if let Ok(seat) = u32::try_from(seat) {
+            self.make_ready(seat);
+        }
     }
 
     /// The connection on this seat, if there is one, gets a turn.
