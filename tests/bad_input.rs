@@ -187,7 +187,8 @@ impl Drop for Stop<'_> {
 #[test]
 fn a_freeze_is_not_the_peers_fault() {
     let dir = TempDir::new().unwrap();
-    let daemon = setup(&dir).with(["--quiet"]).start();
+    // More connections than a worker takes events at once.
+    let daemon = Setup::new(Program::Serve, dir.path()).with(["--workers=1", "--quiet"]).start();
     let mut clients: Vec<Client> = (0..400).map(|_| daemon.client()).collect();
     let wire = mail("frozen").wire();
     let (half, other) = wire.split_at(wire.len() / 2);
