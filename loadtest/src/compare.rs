@@ -1,6 +1,7 @@
 //! The servers side by side: every round runs each once, from an empty state, on the same requests.
 //!
-//! The server is kept on one core and the load on another. The order turns from round to round, so that a slow drift of
+//! The server is kept on one core and the load on another, where it spins: whether a reply has to wake it would depend on how
+//! fast the server is, and the waking falls on the server. The order turns from round to round, so that a slow drift of
 //! the machine falls on all alike, and ratios are taken within a round. Processor time is that of all threads of the
 //! server from its first answer to the end of the load, upkeep and the making of segments included.
 
@@ -95,6 +96,7 @@ fn measure(args: &Compare, round: u32, kind: Kind, transport: Transport) -> Resu
         first: 1,
         requests,
         workload,
+        spin: true,
     };
     let tally = driver::run(&load)?;
     let processor = accounting::processor_time(pid)?.saturating_sub(processor);

@@ -32,12 +32,14 @@ pub(crate) struct Load {
     pub(crate) first: u64,
     pub(crate) requests: u64,
     pub(crate) workload: Workload,
+    /// Never sleep, so that a server's reply wakes nobody. Takes a whole core.
+    pub(crate) spin: bool,
 }
 
 impl Load {
     /// The load that fills a state fastest: few connections, many requests in each write.
     pub(crate) fn pipelined(endpoint: &Endpoint, workload: Workload, first: u64, requests: u64) -> Self {
-        Self { endpoint: endpoint.clone(), connections: 32, batch: 16, first, requests, workload }
+        Self { endpoint: endpoint.clone(), connections: 32, batch: 16, first, requests, workload, spin: false }
     }
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct Tally {
     pub(crate) first_failure: Option<String>,
     /// The generator's own processor time.
     pub(crate) own_time: Duration,
+    /// What of that was spent in asking for events when there were none.
+    pub(crate) spun: Duration,
 }
 
 impl Tally {
@@ -75,9 +79,9 @@ impl Tally {
         self.answers.total() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Share of one core that the generator used. Near 1 it may be what limits the rate.
+    /// Share of one core that the generator needed. Near 1 it may be what limits the rate.
     pub(crate) fn own_share(&self) -> f64 {
-        self.own_time.as_secs_f64() / self.elapsed.as_secs_f64()
+        self.own_time.saturating_sub(self.spun).as_secs_f64() / self.elapsed.as_secs_f64()
     }
 }
 
@@ -111,13 +115,21 @@ pub(crate) fn run(load: &Load) -> Result<Tally> {
         open -= settle(slot, turn);
     }
     let mut events = Events::with_capacity(1024);
+    let timeout = if load.spin { Duration::ZERO } else { PATIENCE };
+    let (mut spun, mut heard) = (Duration::ZERO, started);
     while open > 0 {
-        match poll.poll(&mut events, Some(PATIENCE)) {
+        let asked = Instant::now();
+        match poll.poll(&mut events, Some(timeout)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             Err(_) => continue,
             Ok(()) => {}
         }
-        if events.is_empty() {
+        if !events.is_empty() {
+            heard = asked;
+        } else if load.spin {
+            spun += asked.elapsed();
+        }
+        if heard.elapsed() >= PATIENCE {
             for slot in &mut conns {
                 let turn = slot.as_ref().map_or(Turn::Waiting, Conn::given_up);
                 open -= settle(slot, turn);
@@ -132,7 +144,7 @@ pub(crate) fn run(load: &Load) -> Result<Tally> {
     let elapsed = started.elapsed();
     lost += shared.numbers.end - shared.numbers.start;
     let own_time = own_time()?.saturating_sub(own_start);
-    Ok(Tally { answers: shared.answers, elapsed, latency: shared.latency, lost, first_failure, own_time })
+    Ok(Tally { answers: shared.answers, elapsed, latency: shared.latency, lost, first_failure, own_time, spun })
 }
 
 fn connect(load: &Load, poll: &Poll) -> Result<Vec<Option<Conn>>> {
@@ -176,7 +188,8 @@ mod tests {
 
     fn drive(reply: &'static [u8], requests: u64) -> Tally {
         let endpoint = one_reply(reply);
-        run(&Load { endpoint, connections: 1, batch: 1, first: 0, requests, workload: Workload::flood(1) }).unwrap()
+        run(&Load { endpoint, connections: 1, batch: 1, first: 0, requests, workload: Workload::flood(1), spin: false })
+            .unwrap()
     }
 
     #[test]

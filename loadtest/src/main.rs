@@ -55,7 +55,15 @@ fn drive(args: &cli::Drive) -> Result<ExitCode> {
     }
     let endpoint = args.target.endpoint()?;
     let workload = workload::Workload::new(args.workload, args.seed, args.working_set);
-    let mut load = driver::Load { endpoint, connections: args.connections, batch: 1, requests: 0, first: 0, workload };
+    let mut load = driver::Load {
+        endpoint,
+        connections: args.connections,
+        batch: 1,
+        requests: 0,
+        first: 0,
+        workload,
+        spin: false,
+    };
     if let Some(wait) = args.prime_wait {
         load.requests = args.working_set;
         driver::run(&load)?.check("priming")?;

@@ -103,7 +103,7 @@ fn remarks(samples: &[Sample], text: &mut String) {
     };
     line("Each figure is the median of the rounds (minimum to maximum); ratios are taken within a round.".to_owned());
     let shares = |value: fn(&Sample) -> f64| spread(samples.iter().map(|s| value(s) * 100.0), 0);
-    line(format!("The generator used {}% of its core.", shares(|s| s.tally.own_share())));
+    line(format!("The generator needed {}% of its core.", shares(|s| s.tally.own_share())));
     line(format!("Other work on the machine took {}% of a core.", shares(|s| s.foreign_share)));
     if samples.iter().any(|s| s.foreign_share > DISTURBED) {
         line("The machine was not quiet: the rates and latencies are doubtful.".to_owned());

@@ -136,6 +136,9 @@ fn spellings_that_postgrey_takes() {
         assert_eq!(settings.process.pidfile, None, "{line:?}");
     }
     assert_eq!(postgrey(&["--inet=1", "24", "", "--delay=90"]).unwrap().unread, ["24", "--delay=90"]);
+    let local = postgrey(&["--inet=1", "--whitelist-clients=a.local", "--whitelist-recipients=b.local"]).unwrap().lists;
+    assert_eq!((local.clients_if_present, local.clients), (vec!["/work/a.local".into()], Vec::new()), "may be missing");
+    assert_eq!((local.recipients_if_present, local.recipients), (vec!["/work/b.local".into()], Vec::new()));
     for line in [&["--inet=1", "--del=60"][..], &["--inet=1", "-delay=60"], &["--inet=1", "--DELAY=60"]] {
         assert!(postgrey(line).is_err(), "{line:?}");
     }

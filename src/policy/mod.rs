@@ -3,6 +3,7 @@
 //! Zero copy: a request's fields are slices of the connection's buffer. Nothing here does I/O, reads a clock or decides.
 //! Protocol: Postfix's `SMTPD_POLICY_README`.
 
+mod lines;
 mod parse;
 mod reply;
 mod request;

@@ -4,9 +4,8 @@
 //! goes on, from where it stopped; when the end has come the request is gone over once more. So the work is linear in the
 //! bytes however they trickle in.
 
-use memchr::{memchr, memchr_iter};
-
 use super::Request;
+use super::lines::{Line, Lines};
 
 /// The longest request, in bytes. A buffer of this size holds any request that is answered.
 pub const MAX_REQUEST: usize = 16 * 1024;
@@ -56,12 +55,12 @@ pub enum Limit {
 /// Parses the request at the front of `buffer`. `resume` is the one that the last call about this request left, and a new
 /// one after [`Status::Complete`] or an error.
 pub fn parse<'a>(buffer: &'a [u8], resume: &mut Resume) -> Result<Status<'a>, Limit> {
-    if resume.searched > 0 && search(buffer, resume, |_| {})?.is_none() {
+    if resume.searched > 0 && search(buffer, resume, |_, _| {})?.is_none() {
         return Ok(Status::Partial);
     }
     *resume = Resume::default();
     let (mut request, mut ignored_lines) = (Request::default(), 0);
-    let end = search(buffer, resume, |line| match memchr(b'=', line) {
+    let end = search(buffer, resume, |line, equals| match equals {
         Some(at) if at > 0 => take(&mut request, &line[..at], &line[at + 1..]),
         _ => ignored_lines += 1,
     })?;
@@ -70,11 +69,14 @@ pub fn parse<'a>(buffer: &'a [u8], resume: &mut Resume) -> Result<Status<'a>, Li
     Ok(Status::Complete { request, consumed, ignored_lines })
 }
 
-/// Goes on looking for the blank line and gives each line before it to `visit`, without its end. Returns where the request
-/// ends.
-fn search<'a>(buffer: &'a [u8], resume: &mut Resume, mut visit: impl FnMut(&'a [u8])) -> Result<Option<usize>, Limit> {
-    let from = resume.searched;
-    for end in memchr_iter(b'\n', &buffer[from..]).map(|at| from + at) {
+/// Goes on looking for the blank line and gives each line before it to `visit`, without its end and with the place of its
+/// first `=`, as far as that was searched for in this call. Returns where the request ends.
+fn search<'a>(
+    buffer: &'a [u8],
+    resume: &mut Resume,
+    mut visit: impl FnMut(&'a [u8], Option<usize>),
+) -> Result<Option<usize>, Limit> {
+    for Line { end, equals } in Lines::new(buffer, resume.searched) {
         let line = &buffer[resume.line..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > MAX_LINE {
@@ -89,7 +91,7 @@ fn search<'a>(buffer: &'a [u8], resume: &mut Resume, mut visit: impl FnMut(&'a [
         if resume.lines == MAX_ATTRIBUTES {
             return Err(Limit::Attributes);
         }
-        visit(line);
+        visit(line, equals.map(|at| at - resume.line));
         resume.lines += 1;
         resume.line = end + 1;
     }

@@ -86,3 +86,19 @@ fn a_segment_closed_with_the_clock_behind_keeps_its_entries_for_their_life() {
     (0..3).for_each(|_| store.upkeep(end, true));
     assert_eq!(store.writer().session().triplet(tag(&store, 3), end), Triplet::Pending { first: NOW });
 }
+
+#[test]
+fn an_attempt_that_was_given_up_is_not_taken_up_again_from_an_older_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    store.upkeep(NOW, true);
+    pend(&store, &mut writer, 0..1, NOW).unwrap();
+    let active = store.pending.load().active.segment.sequence();
+    store.pending.roll_over(active).unwrap();
+    let anew = NOW.plus(RULES.retry_window + 1);
+    assert_eq!(writer.session().triplet(tag(&store, 0), anew), Triplet::Unknown);
+    pend(&store, &mut writer, 0..1, anew).unwrap();
+    assert_eq!(writer.session().triplet(tag(&store, 0), UnixSecs(anew.0 - 1)), Triplet::Unknown, "a second back");
+    assert_eq!(writer.session().triplet(tag(&store, 0), anew), Triplet::Pending { first: anew });
+}
