@@ -29,7 +29,7 @@ const RULES: Rules = Rules {
 struct Map(HashMap<Tag, Change, ahash::RandomState>);
 
 impl State for Map {
-    fn prefetch(&self, _: &[Tag]) {}
+    fn prefetch(&self, _: Tag, _: Tag) {}
 
     fn triplet(&self, tag: Tag, _: UnixSecs) -> Triplet {
         match self.0.get(&tag) {

@@ -74,7 +74,7 @@ pub fn decide(
     });
     // Most requests are in no whitelist: what the state will be asked is fetched while the lists are looked through.
     if let Some(tags) = &tags {
-        state.prefetch(&[tags.client, tags.triplet]);
+        state.prefetch(tags.client, tags.triplet);
     }
     if lists.clients.has_name(asked.client_name) {
         return pass(Reason::ClientWhitelist);

@@ -46,8 +46,8 @@ pub struct Full;
 
 /// The state as one worker sees it during one turn of its loop.
 pub trait State {
-    /// A hint that these tags will be looked up next.
-    fn prefetch(&self, tags: &[Tag]);
+    /// A hint that this client and this triplet will be looked up next.
+    fn prefetch(&self, client: Tag, triplet: Tag);
 
     /// What is known of a triplet at `now`.
     fn triplet(&self, tag: Tag, now: UnixSecs) -> Triplet;

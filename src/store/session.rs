@@ -55,11 +55,10 @@ impl Session<'_> {
 }
 
 impl State for Session<'_> {
-    fn prefetch(&self, tags: &[Tag]) {
-        for &tag in tags {
-            self.established.view.prefetch(tag);
-            self.pending.view.prefetch(tag);
-        }
+    fn prefetch(&self, client: Tag, triplet: Tag) {
+        self.established.view.prefetch(client);
+        self.established.view.prefetch(triplet);
+        self.pending.view.prefetch(triplet);
     }
 
     fn triplet(&self, tag: Tag, now: UnixSecs) -> Triplet {

@@ -24,7 +24,7 @@ struct Map {
 }
 
 impl State for Map {
-    fn prefetch(&self, _tags: &[Tag]) {}
+    fn prefetch(&self, _client: Tag, _triplet: Tag) {}
 
     fn triplet(&self, tag: Tag, now: UnixSecs) -> Triplet {
         match self.triplets.get(&tag) {
