@@ -193,9 +193,13 @@ fn a_freeze_is_not_the_peers_fault() {
     let wire = mail("frozen").wire();
     let (half, other) = wire.split_at(wire.len() / 2);
     for client in &mut clients {
+        client.ask(&mail("frozen"));
+    }
+    for client in &mut clients {
         client.send(half);
     }
-    daemon.client().ask(&mail("thawed"));
+    // The last to be looked at: by then all halves have been read.
+    daemon.client().ask(&mail("frozen"));
     daemon.signal(Signal::SIGSTOP);
     for client in &mut clients {
         client.send(other);
