@@ -1,11 +1,11 @@
 //! A real Postfix asks the daemon: what a sending mail server and the owner of the mailbox get to see.
 
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use crate::support::{Address, Chroot, Daemon, Postfix, Program, Setup, Smtp, is_root, skipped, tool};
+use crate::support::{Address, Chroot, Daemon, Postfix, Program, Request, Setup, Smtp, is_root, skipped, tool};
 
 /// Short, so that the tests need not wait long; long enough that an early retry is early on a busy machine.
 const DELAY: Duration = Duration::from_secs(4);
@@ -129,4 +129,28 @@ fn over_a_unix_socket_from_debians_chroot() {
     let restrictions = "permit_mynetworks, reject_unauth_destination, check_policy_service unix:private/irongrey";
     let postfix = Postfix::start(dir, restrictions, Chroot::Yes);
     scenario(&postfix, daemon);
+}
+
+/// What happened days ago is played to the daemon by its test clock; then Postfix asks, and the clock is the real one.
+#[test]
+fn with_max_age_10_a_sender_is_known_for_9_days_and_not_for_12() {
+    let Some(dir) = prepared("postfix::with_max_age_10_a_sender_is_known_for_9_days_and_not_for_12") else { return };
+    let setup = Setup::new(Program::Irongrey, dir.path()).tcp().own_user().with(options()).with(["--test-clock"]);
+    let Address::Tcp(address) = setup.address().clone() else { unreachable!() };
+    let daemon = setup.start();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let senders = [("nine@sender.example", 9), ("twelve@sender.example", 12)];
+    let mut client = daemon.client();
+    for (sender, days) in senders {
+        let request = Request::new("192.0.2.10", sender, BOB);
+        let last_seen = now - days * 86_400;
+        assert!(client.ask(&request.clone().at(last_seen - DELAY.as_secs())).starts_with("action=DEFER_IF_PERMIT "));
+        assert!(client.ask(&request.at(last_seen)).starts_with("action=PREPEND X-Greylist: "));
+    }
+    let restrictions =
+        format!("permit_mynetworks, reject_unauth_destination, check_policy_service inet:127.0.0.1:{}", address.port());
+    let postfix = Postfix::start(dir, &restrictions, Chroot::No);
+    let [nine, twelve] = senders.map(|(sender, _)| deliver(&postfix, "192.0.2.77", sender, &[BOB], sender).remove(0));
+    assert_accepted(&nine);
+    assert_deferred(&twelve, BOB);
 }
