@@ -83,8 +83,8 @@ pub struct ServeArgs {
     /// Size of the state at most
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = units::size)]
     pub max_state: u64,
-    /// How often new state is synced to the disk, or `os`: when the kernel does it
-    #[arg(long, value_name = "TIME|os", default_value = "1s", value_parser = units::sync_mode)]
+    /// How often new state is synced to the disk; `os`: when the kernel does it; `always`: before each reply leaves
+    #[arg(long, value_name = "TIME|os|always", default_value = "1s", value_parser = units::sync_mode)]
     pub sync: SyncMode,
     /// Answer to an unknown sender that cannot be recorded
     #[arg(long, value_name = "ANSWER", default_value = "dunno", value_parser = PossibleValuesParser::new(["dunno", "defer"]))]

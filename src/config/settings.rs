@@ -113,6 +113,8 @@ pub enum SyncMode {
     Every(Duration),
     /// When the kernel writes them, some 30 s later.
     Os,
+    /// Before the reply that rests on them leaves.
+    Always,
 }
 
 /// Where logs go and what is logged.

@@ -29,7 +29,10 @@ pub enum UnitError {
     #[error("expected an octal mode from 0000 to 7777, such as 0660")]
     Mode,
     /// Not a way to sync.
-    #[error("expected a time of at least 1s, such as 1s or 5m, or os to leave syncing to the kernel")]
+    #[error(
+        "expected a time of at least 1s, such as 1s or 5m, or os to leave syncing to the kernel, or always to sync before \
+         each reply"
+    )]
     Sync,
     /// A text that would break a reply apart.
     #[error("control characters (a line break, for example) are not possible here")]
@@ -74,10 +77,11 @@ pub fn reply_text(text: &str) -> Result<String, UnitError> {
     if text.chars().any(char::is_control) { Err(UnitError::ControlCharacter) } else { Ok(text.to_owned()) }
 }
 
-/// When appended records are made durable: a time (a bare number is seconds), or `os`.
+/// When appended records are made durable: a time (a bare number is seconds), `os` or `always`.
 pub fn sync_mode(text: &str) -> Result<SyncMode, UnitError> {
     match (text, seconds(text)) {
         ("os", _) => Ok(SyncMode::Os),
+        ("always", _) => Ok(SyncMode::Always),
         (_, Ok(interval)) if interval > 0 => Ok(SyncMode::Every(Duration::from_secs(interval.into()))),
         _ => Err(UnitError::Sync),
     }
@@ -151,6 +155,7 @@ mod tests {
     #[test]
     fn sync_modes() {
         assert_eq!(sync_mode("os"), Ok(SyncMode::Os));
+        assert_eq!(sync_mode("always"), Ok(SyncMode::Always));
         assert_eq!(sync_mode("5m"), Ok(SyncMode::Every(Duration::from_secs(300))));
         for text in ["", "0", "0s", "never", "OS"] {
             assert_eq!(sync_mode(text), Err(UnitError::Sync), "{text:?}");

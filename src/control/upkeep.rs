@@ -34,13 +34,9 @@ impl Upkeep {
     pub fn start(store: &Arc<Store>, settings: &StateSettings, shared: &Arc<Shared>) -> io::Result<Self> {
         let (stop, stopped) = channel::bounded(0);
         let mut threads = Vec::with_capacity(2);
-        if let SyncMode::Every(interval) = settings.sync {
-            let (store, stopped) = (Arc::clone(store), stopped.clone());
-            threads.push(Builder::new().name("sync".to_owned()).spawn(move || {
-                while ticks(&stopped, interval) {
-                    store.sync();
-                }
-            })?);
+        if settings.sync != SyncMode::Os {
+            let (store, stopped, mode) = (Arc::clone(store), stopped.clone(), settings.sync);
+            threads.push(Builder::new().name("sync".to_owned()).spawn(move || sync(&store, mode, &stopped))?);
         }
         let (store, shared) = (Arc::clone(store), Arc::clone(shared));
         threads.push(Builder::new().name("upkeep".to_owned()).spawn(move || {
@@ -56,6 +52,22 @@ impl Upkeep {
             // A thread that panicked has said so itself.
             let _ = thread.join();
         }
+    }
+}
+
+fn sync(store: &Store, mode: SyncMode, stopped: &Receiver<Infallible>) {
+    match mode {
+        SyncMode::Every(interval) => {
+            while ticks(stopped, interval) {
+                store.sync();
+            }
+        }
+        SyncMode::Always => {
+            while ticks(stopped, Duration::ZERO) {
+                store.commit(TICK);
+            }
+        }
+        SyncMode::Os => {}
     }
 }
 

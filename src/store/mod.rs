@@ -8,9 +8,10 @@
 //! | `directory.rs` | lock, key, how the last run ended |
 //! | `open.rs`, `repair.rs` | start, also after an unclean end |
 //! | `session.rs` | one worker's way into the state |
-//! | `sync.rs` | appended records made durable |
+//! | `sync.rs`, `commits.rs` | appended records made durable, and replies that wait for that |
 //! | `upkeep.rs`, `sizing.rs` | spares, roll-over by age, seal, drop |
 
+mod commits;
 mod directory;
 mod error;
 mod file;
@@ -27,12 +28,14 @@ mod upkeep;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+pub use commits::Commits;
 pub use error::OpenError;
 pub use session::{Session, Writer};
 
 use crate::clock::UnixSecs;
-use crate::config::StateSettings;
+use crate::config::{StateSettings, SyncMode};
 use crate::grey::Rules;
 use crate::metrics::{Counter, Counters};
 use crate::table::{Lifetimes, Ring, Secret, Segment};
@@ -42,7 +45,6 @@ use format::RingKind;
 use open::Contents;
 use repair::Repair;
 use sizing::Bounds;
-use sync::Syncer;
 use upkeep::{Tools, Upkeep};
 
 /// An open state directory, shared by all threads. Workers use [`Store::writer`]; the rest is control's.
@@ -53,7 +55,10 @@ pub struct Store {
     lifetimes: Lifetimes,
     pending: Ring<SegmentFile>,
     established: Ring<SegmentFile>,
-    syncer: Mutex<Syncer>,
+    /// Rounds of syncing are one after the other.
+    syncing: Mutex<()>,
+    /// What replies wait for, if they do.
+    commits: Option<Commits>,
     chores: Mutex<Chores>,
     /// Of the thread that syncs, and of the one that does the upkeep.
     counters: [Arc<Counters>; 2],
@@ -107,7 +112,8 @@ impl Store {
             lifetimes,
             pending,
             established,
-            syncer: Mutex::default(),
+            syncing: Mutex::default(),
+            commits: (settings.sync == SyncMode::Always).then(Commits::default),
             chores: Mutex::new(chores),
             counters: <[Arc<Counters>; 2]>::default(),
         };
@@ -132,7 +138,8 @@ impl Store {
 
     /// Makes durable all that was appended before the call. Blocks on the disk.
     pub fn sync(&self) {
-        lock(&self.syncer).round(&unsealed(&self.pending, &self.established), |segment, error| {
+        let _one_at_a_time = lock(&self.syncing);
+        sync::round(&unsealed(&self.pending, &self.established), |segment, error| {
             let file = segment.memory();
             file.note_failed();
             self.counters[0].add(Counter::SyncFailures, 1);
@@ -143,6 +150,18 @@ impl Store {
             // Without a spare it stays the active one until upkeep has made one.
             let _ = self.ring(file.ring()).roll_over(segment.sequence());
         });
+    }
+
+    /// The rounds that replies wait for; `None` unless they do (`--sync always`).
+    pub fn commits(&self) -> Option<&Commits> {
+        self.commits.as_ref()
+    }
+
+    /// Makes durable what replies wait for, or waits until one does, `patience` at most. Blocks on the disk.
+    pub fn commit(&self, patience: Duration) {
+        if let Some(commits) = &self.commits {
+            commits.commit(patience, || self.sync());
+        }
     }
 
     /// Does what is due: spares, roll-over by age, seals and drops, then a part of what the start has left to do.

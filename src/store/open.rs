@@ -133,6 +133,10 @@ pub(super) fn writable(file: SegmentFile, resume: bool) -> Writable<SegmentFile>
 
 /// A segment that is only read.
 fn reader(file: SegmentFile) -> Segment<SegmentFile> {
-    let (sequence, used) = (file.header().sequence, file.chunks_used());
-    Segment::new(file, sequence, used, Vec::new(), std::sync::Weak::new())
+    let (sequence, used, is_sealed) = (file.header().sequence, file.chunks_used(), file.sealed_at().is_some());
+    let segment = Segment::new(file, sequence, used, Vec::new(), std::sync::Weak::new());
+    if is_sealed {
+        segment.note_durable();
+    }
+    segment
 }

@@ -1,5 +1,6 @@
 //! [`Writer`] and [`Session`]: one worker's way into the state.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::Store;
@@ -20,6 +21,10 @@ pub struct Writer {
 #[derive(Debug)]
 pub struct Session<'w> {
     lifetimes: Lifetimes,
+    /// Whether replies wait for what they rest on to be durable.
+    may_wait: bool,
+    /// Something was seen or appended since [`Session::take_unsettled`] that may not be durable.
+    unsettled: Cell<bool>,
     pending: Appender<'w>,
     established: Appender<'w>,
 }
@@ -37,11 +42,18 @@ impl Writer {
         Self { store, pending: Cursor::default(), established: Cursor::default() }
     }
 
+    /// The state that it writes to.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// The state as it is seen during one turn of an event loop. Not to be held while waiting.
     pub fn session(&mut self) -> Session<'_> {
-        let Store { pending, established, lifetimes, .. } = &*self.store;
+        let Store { pending, established, lifetimes, commits, .. } = &*self.store;
         Session {
             lifetimes: *lifetimes,
+            may_wait: commits.is_some(),
+            unsettled: Cell::new(false),
             pending: Appender { ring: pending, view: pending.load(), cursor: &mut self.pending },
             established: Appender { ring: established, view: established.load(), cursor: &mut self.established },
         }
@@ -49,7 +61,15 @@ impl Writer {
 }
 
 impl Session<'_> {
+    /// Whether a reply has to wait for what was looked up and appended since the last call to be durable.
+    pub fn take_unsettled(&self) -> bool {
+        self.unsettled.take()
+    }
+
     fn entry(&self, view: &View<SegmentFile>, tag: Tag, now: UnixSecs, void: Option<UnixSecs>) -> Entry {
+        if self.may_wait && !view.is_durable(tag) {
+            self.unsettled.set(true);
+        }
         Entry::fold(view.find(tag), now, self.lifetimes, void)
     }
 }
@@ -81,6 +101,7 @@ impl State for Session<'_> {
             Change::Client(client) => (Kind::Client, client.last, client.count),
         };
         let record = Record { tag, kind, time, count, origin: 0 };
+        self.unsettled.set(self.may_wait);
         match change {
             Change::Pending(_) => self.pending.append(&record),
             Change::Passed(_) | Change::Client(_) => self.established.append(&record),

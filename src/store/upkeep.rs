@@ -272,7 +272,8 @@ fn seal_closed(tools: &Tools<'_>) {
         if !tools.may_seal || file.has_failed() || !segment.is_quiet() {
             continue;
         }
-        if let Err(error) = file.seal(file.closed_at().unwrap_or(tools.now)) {
+        let sealed = file.seal(file.closed_at().unwrap_or(tools.now)).map(|()| segment.note_durable());
+        if let Err(error) = sealed {
             file.note_failed();
             tools.counters.add(Counter::SyncFailures, 1);
             log::error!(

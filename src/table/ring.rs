@@ -66,6 +66,11 @@ impl<M: Memory> View<M> {
         self.older.iter().rev().chain(std::iter::once(&self.active.segment)).flat_map(move |segment| segment.find(tag))
     }
 
+    /// Whether every record of `tag` is durable.
+    pub fn is_durable(&self, tag: Tag) -> bool {
+        self.segments().all(|segment| segment.is_durable(tag))
+    }
+
     /// A hint that `tag` will be looked up.
     pub fn prefetch(&self, tag: Tag) {
         self.segments().for_each(|segment| segment.prefetch(tag));

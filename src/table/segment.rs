@@ -7,6 +7,7 @@
 //! INVARIANT: nothing but zeros is ever written over. The memory is somebody else's: mapped files in `store`, vectors in
 //! tests.
 
+use std::ops::Range;
 use std::sync::Weak;
 
 use super::index::{Geometry, Inserted};
@@ -42,6 +43,8 @@ pub struct Segment<M> {
     next_unfinished: AtomicU32,
     /// Alive while anyone may append.
     lease: Weak<()>,
+    /// How many records of each chunk are durable. INVARIANT: raised only after a sync that covered them.
+    durable: Vec<AtomicU32>,
 }
 
 /// Where one writer stands in the segment that it appends to.
@@ -63,6 +66,7 @@ impl<M: Memory> Segment<M> {
     /// `lease` is alive as long as anyone may append.
     pub fn new(memory: M, sequence: u64, next_chunk: u32, unfinished: Vec<u32>, lease: Weak<()>) -> Self {
         let capacity = u32::try_from(memory.records().len() / 2).unwrap_or(u32::MAX);
+        let durable = memory.fills().iter().map(|_| AtomicU32::new(0)).collect();
         Self {
             geometry: Geometry::new(capacity),
             capacity,
@@ -72,6 +76,7 @@ impl<M: Memory> Segment<M> {
             unfinished,
             next_unfinished: AtomicU32::new(0),
             lease,
+            durable,
         }
     }
 
@@ -151,6 +156,46 @@ impl<M: Memory> Segment<M> {
             Inserted::Done => Ok(()),
             Inserted::NoSlot => Err(SegmentFull),
         }
+    }
+
+    /// Has `sync` make durable what was filled when this was called and is not durable yet, as one range of positions.
+    ///
+    /// One thread at a time.
+    pub fn commit<E>(&self, sync: impl FnOnce(Range<u32>) -> Result<(), E>) -> Result<(), E> {
+        let mut grown = Vec::new();
+        let (mut first, mut end) = (None, 0);
+        for (chunk, durable) in (0..self.chunks_claimed()).zip(&self.durable) {
+            let known = durable.load(Ordering::Relaxed);
+            // Acquire: pairs with the Release of the fill mark in `append`, so the records before it are whole.
+            let filled = self.memory.fills()[chunk as usize].load(Ordering::Acquire).min(CHUNK);
+            if filled > known {
+                first = first.or(Some(chunk * CHUNK + known));
+                end = chunk * CHUNK + filled;
+                grown.push((durable, filled));
+            }
+        }
+        // The kernel passes over the pages between them that have not changed.
+        first.map_or(Ok(()), |first| sync(first..end))?;
+        for (durable, filled) in grown {
+            durable.store(filled, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Notes that everything in it is durable: it is sealed.
+    pub fn note_durable(&self) {
+        for (durable, fill) in self.durable.iter().zip(self.memory.fills()) {
+            durable.store(fill.load(Ordering::Relaxed).min(CHUNK), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether every record of `tag` that a look-up finds is durable.
+    pub fn is_durable(&self, tag: Tag) -> bool {
+        let mut positions = self.geometry.find(self.memory.slots(), tag);
+        positions.all(|position| {
+            let durable = self.durable[(position / CHUNK) as usize].load(Ordering::Relaxed);
+            position % CHUNK < durable || self.record(position).is_none_or(|record| record.tag != tag)
+        })
     }
 
     /// Gives the record at `position` its slot if it is valid and has none. Safe beside writers.

@@ -7,7 +7,7 @@
 //!    +--EOF, error or time----------------------------------------+
 //! ```
 //!
-//! While replies wait for the socket nothing is read. Nothing is kept between turns except input that was not answered and
+//! While replies wait for the socket, or for what they rest on to be durable, nothing is read. Nothing is kept between turns except input that was not answered and
 //! replies that did not fit, both in buffers from the pool.
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -55,6 +55,8 @@ impl Default for Scratch {
 pub(super) enum Next {
     /// Wait for an event.
     Wait,
+    /// Wait until what has been appended up to the end of this round is durable.
+    Hold,
     /// There may be more to read: another turn, after the others had theirs.
     Again,
     Close,
@@ -82,9 +84,11 @@ pub(super) struct Connection {
     rest: Vec<u8>,
     /// There may be whole requests in the rest. They come before anything is read.
     backlog: bool,
-    /// Replies that did not fit the socket, and how many of their bytes are written.
+    /// Replies that did not fit the socket or are held, and how many of their bytes are written.
     unsent: Vec<u8>,
     sent: usize,
+    /// What the unsent replies rest on may not be durable yet.
+    held: bool,
     /// When the peer has to have completed its request or taken its replies.
     deadline: Option<Instant>,
     /// The peer has closed: reading goes on until it shows, as no other event will come.
@@ -102,6 +106,7 @@ impl Connection {
             backlog: false,
             unsent: Vec::new(),
             sent: 0,
+            held: false,
             deadline: None,
             hung_up: false,
         }
@@ -116,12 +121,17 @@ impl Connection {
         self.hung_up = true;
     }
 
-    /// Whether the peer has sent something that its next turn will look at.
+    /// Whether the peer has sent something that it has no reply to yet.
     pub(super) fn has_input(&self) -> bool {
-        self.backlog || self.stream.has_input()
+        self.backlog || self.held || self.stream.has_input()
     }
 
-    /// Whether replies wait for the socket.
+    /// What its replies rest on is durable.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// Whether replies wait.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }
@@ -163,6 +173,9 @@ impl Connection {
     }
 
     fn try_turn(&mut self, turn: &mut Turn<'_>, desk: &mut Desk<'_>) -> io::Result<Next> {
+        if self.held {
+            return Ok(Next::Wait);
+        }
         if !self.unsent.is_empty() && !self.write_unsent(turn.now, desk)? {
             return Ok(Next::Wait);
         }
@@ -206,6 +219,9 @@ impl Connection {
         if answered.consumed > 0 || kept == 0 {
             self.deadline = (!self.rest.is_empty()).then(|| turn.now + desk.patience);
         }
+        if let Some(settled) = answered.settled {
+            return self.hold(settled, desk);
+        }
         if !replies.is_empty() && !self.write_replies(turn.now, desk)? {
             return Ok(Next::Wait);
         }
@@ -216,15 +232,24 @@ impl Connection {
         }
     }
 
+    /// Writes the replies of this turn that are settled and keeps the others.
+    fn hold(&mut self, settled: usize, desk: &mut Desk<'_>) -> io::Result<Next> {
+        let Scratch { replies, pool, .. } = &mut *desk.scratch;
+        let written = if settled == 0 { 0 } else { write_some(&mut self.stream, &replies[..settled])? };
+        pool.keep(&mut self.unsent, &replies[written..]);
+        (self.sent, self.held) = (0, true);
+        // The disk has no deadline.
+        self.deadline = None;
+        Ok(Next::Hold)
+    }
+
     /// Writes the replies of this turn; false if some have to wait.
     fn write_replies(&mut self, now: Instant, desk: &mut Desk<'_>) -> io::Result<bool> {
         let Scratch { replies, pool, .. } = &mut *desk.scratch;
-        let written = match self.stream.write(replies) {
-            Ok(written) if written == replies.len() => return Ok(true),
-            Ok(written) => written,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
-            Err(error) => return Err(error),
-        };
+        let written = write_some(&mut self.stream, replies)?;
+        if written == replies.len() {
+            return Ok(true);
+        }
         pool.keep(&mut self.unsent, &replies[written..]);
         self.sent = 0;
         self.deadline = Some(now + desk.patience);
@@ -282,6 +307,14 @@ impl Connection {
         turn.counters.add(counter, 1);
         let what = format_args!("answered DUNNO to {what} and closed the connection of {}", self.stream);
         turn.warnings.warn(Warning::Limit, turn.now, what);
+    }
+}
+
+/// Writes what the socket takes now.
+fn write_some(stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
+    match stream.write(bytes) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
+        written => written,
     }
 }
 

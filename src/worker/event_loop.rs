@@ -16,6 +16,7 @@ use super::inbox::{Inbox, Message};
 use super::seats::Seats;
 use super::warnings::{Warning, Warnings};
 use super::{Shared, WorkerParts};
+use crate::store::Store;
 
 /// Events taken at once: bounds how long the state's session is held.
 const EVENTS: usize = 256;
@@ -33,6 +34,7 @@ pub(super) struct EventLoop {
     warnings: Arc<Warnings>,
     shared: Arc<Shared>,
     parts: WorkerParts,
+    store: Arc<Store>,
     floor: Floor,
     scratch: Vec<u8>,
 }
@@ -48,8 +50,13 @@ impl EventLoop {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let inbox = Arc::new(Inbox::new(poll.registry())?);
+        let store = Arc::clone(parts.writer.store());
+        if let Some(commits) = store.commits() {
+            let inbox = Arc::clone(&inbox);
+            commits.on_completed(move || inbox.wake());
+        }
         let floor = Floor::new(seats.len());
-        Ok(Self { poll, index, inbox, seats, warnings, shared, parts, floor, scratch: Vec::new() })
+        Ok(Self { poll, index, inbox, seats, warnings, shared, parts, store, floor, scratch: Vec::new() })
     }
 
     pub(super) fn inbox(&self) -> Arc<Inbox> {
@@ -92,7 +99,7 @@ impl EventLoop {
     }
 
     fn round(&mut self, serve: impl FnOnce(&mut Floor, &mut Turn<'_>, &House<'_>)) {
-        let Self { poll, index, inbox, seats, warnings, shared, parts, floor, scratch } = self;
+        let Self { poll, index, inbox, seats, warnings, shared, parts, floor, scratch, store } = self;
         let mut turn = Turn::new(shared, parts, scratch, warnings, Instant::now());
         let house = House {
             registry: poll.registry(),
@@ -108,9 +115,15 @@ impl EventLoop {
                 Message::Evict(victim) => floor.evict(victim, &turn, &house),
             }
         }
+        if let Some(commits) = store.commits() {
+            floor.release(commits);
+        }
         serve(floor, &mut turn, &house);
         floor.sweep(&mut turn, &house);
         turn.finish();
+        if let Some(commits) = store.commits() {
+            floor.ask_for_commit(commits);
+        }
     }
 
     fn poll_failed(&self, error: &io::Error) {

@@ -16,6 +16,7 @@ use super::inbox::{Inbox, WAKER};
 use super::seats::{Occupied, Seats, Tick};
 use super::stream::Stream;
 use crate::metrics::Counter;
+use crate::store::Commits;
 
 /// A deadline is noticed at most this part of the patience late.
 const SWEEPS: u32 = 8;
@@ -35,6 +36,10 @@ pub(super) struct Floor {
     /// By seat.
     served: Vec<Option<Box<Served>>>,
     ready: VecDeque<u32>,
+    /// Seat and serial of each connection whose replies wait for a round of syncing that is yet to be asked for.
+    held: Vec<(u32, u64)>,
+    /// The same that wait for the round with this number, in the order of the rounds.
+    waiting: VecDeque<(u64, Vec<(u32, u64)>)>,
     /// Seat and serial of each connection that has a deadline, and of some that had one.
     timed: Vec<(u32, u64)>,
     last_sweep: Instant,
@@ -60,6 +65,8 @@ impl Floor {
         Self {
             served: (0..seats).map(|_| None).collect(),
             ready: VecDeque::new(),
+            held: Vec::new(),
+            waiting: VecDeque::new(),
             timed: Vec::new(),
             last_sweep: Instant::now(),
             serials: 0,
@@ -170,6 +177,7 @@ impl Floor {
         let mut desk = Desk { registry: house.registry, scratch: &mut self.scratch, patience: house.patience };
         match served.connection.turn(turn, &mut desk) {
             Next::Wait => {}
+            Next::Hold => self.held.push((seat, served.serial)),
             Next::Again => {
                 served.in_ready = true;
                 self.ready.push_back(seat);
@@ -179,6 +187,28 @@ impl Floor {
         if served.connection.deadline().is_some() && !served.in_timed {
             served.in_timed = true;
             self.timed.push((seat, served.serial));
+        }
+    }
+
+    /// At the end of a round: asks for what its held replies wait for.
+    pub(super) fn ask_for_commit(&mut self, commits: &Commits) {
+        if !self.held.is_empty() {
+            self.waiting.push_back((commits.request(), std::mem::take(&mut self.held)));
+        }
+    }
+
+    /// Gives each connection a turn whose replies rest on what is durable by now.
+    pub(super) fn release(&mut self, commits: &Commits) {
+        let completed = commits.completed();
+        while self.waiting.front().is_some_and(|(ticket, _)| *ticket <= completed)
+            && let Some((_, connections)) = self.waiting.pop_front()
+        {
+            for (seat, serial) in connections {
+                if let Some(served) = self.served[seat as usize].as_mut().filter(|served| served.serial == serial) {
+                    served.connection.release();
+                    self.make_ready(seat);
+                }
+            }
         }
     }
 

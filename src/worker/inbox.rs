@@ -77,7 +77,7 @@ impl Inbox {
     }
 
     /// A failed wake-up only delays: the worker looks into its inbox after every poll.
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             log::error!("a worker cannot be woken: {error}");
         }

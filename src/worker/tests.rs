@@ -2,6 +2,7 @@
 
 mod binding;
 mod framing;
+mod holding;
 mod limits;
 mod patience;
 mod stopping;

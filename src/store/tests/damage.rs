@@ -59,7 +59,7 @@ fn damaged_files_give_way_to_the_least_room_that_a_ring_needs_the_oldest_first()
     for (age, name) in (0..).zip(["pending-00000090.bad", "pending-00000091.bad", "established-00000092.bad"]) {
         let file = fs::File::create(state.join(name)).unwrap();
         file.set_len(5 << 20).unwrap();
-        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_hours(age)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(age)).unwrap();
     }
     drop(open(dir.path()));
     let names = segment_files(dir.path());

@@ -39,11 +39,19 @@ pub(super) struct Options {
     pub(super) patience: Duration,
     pub(super) close_after_reply: bool,
     pub(super) test_clock: bool,
+    pub(super) sync: SyncMode,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { workers: 1, max_connections: 16_384, patience: PATIENCE, close_after_reply: false, test_clock: false }
+        Self {
+            workers: 1,
+            max_connections: 16_384,
+            patience: PATIENCE,
+            close_after_reply: false,
+            test_clock: false,
+            sync: SyncMode::Os,
+        }
     }
 }
 
@@ -51,6 +59,7 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) path: PathBuf,
     pub(super) shared: Arc<Shared>,
+    pub(super) store: Arc<Store>,
     counters: Vec<Arc<Counters>>,
     running: Running,
     _dir: TempDir,
@@ -65,7 +74,7 @@ impl Server {
         let Bound::Tcp(listener) = &tcp else { panic!("an inet socket is TCP") };
         let address = listener.local_addr().unwrap();
 
-        let settings = StateSettings { dir: dir.path().join("state"), max_size: 256 << 20, sync: SyncMode::Os };
+        let settings = StateSettings { dir: dir.path().join("state"), max_size: 256 << 20, sync: options.sync };
         let store = Store::open(&settings, &RULES, options.workers, UnixSecs::now()).unwrap();
         // The spares, once: nothing here fills more than a segment and a spare.
         store.upkeep(UnixSecs::now(), false);
@@ -88,7 +97,7 @@ impl Server {
         };
         let parts = counters[1..].iter().map(part).collect();
         let running = start(vec![tcp, unix], &shared, parts, options.max_connections).unwrap();
-        Self { address, path, shared, counters, running, _dir: dir }
+        Self { address, path, shared, store, counters, running, _dir: dir }
     }
 
     pub(super) fn with_workers(workers: usize) -> Self {
