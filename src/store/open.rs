@@ -16,7 +16,7 @@ use super::repair::{raise_marks, rebuild};
 use super::sizing::Bounds;
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
-use crate::table::{CHUNK, Memory, Ring, Secret, Segment, View, Writable};
+use crate::table::{CHUNK, Lease, Memory, Ring, Secret, Segment, View, Watch, Writable};
 
 /// What a directory holds.
 pub(super) struct Contents {
@@ -122,19 +122,19 @@ pub(super) fn create(
 
 /// A segment that records can be appended to. With `resume` the chunks that are not full are continued.
 pub(super) fn writable(file: SegmentFile, resume: bool) -> Writable<SegmentFile> {
-    let lease = Arc::new(());
+    let lease = Lease::new();
     let used = file.chunks_used();
     let is_unfinished = |&chunk: &u32| file.fills()[chunk as usize].load(Ordering::Relaxed) < CHUNK;
     let unfinished = (0..used).filter(|chunk| resume && is_unfinished(chunk)).collect();
     let sequence = file.header().sequence;
-    let segment = Segment::new(file, sequence, used, unfinished, Arc::downgrade(&lease));
+    let segment = Segment::new(file, sequence, used, unfinished, lease.watch());
     Writable { segment: Arc::new(segment), lease }
 }
 
 /// A segment that is only read.
 fn reader(file: SegmentFile) -> Segment<SegmentFile> {
     let (sequence, used, is_sealed) = (file.header().sequence, file.chunks_used(), file.sealed_at().is_some());
-    let segment = Segment::new(file, sequence, used, Vec::new(), std::sync::Weak::new());
+    let segment = Segment::new(file, sequence, used, Vec::new(), Watch::default());
     if is_sealed {
         segment.note_durable();
     }

@@ -10,17 +10,17 @@
 //! record, so the load never exceeds one half. Shard, line and slot bits are disjoint bits of the tag, so an index can be
 //! rebuilt from the records alone, each shard by another core.
 
-use super::Tag;
-use crate::atomics::{AtomicU32, Ordering};
+use super::{CHUNK, Tag};
+use crate::atomics::{AtomicU32, Ordering, weakened};
 
 /// Slots of one line: 64 bytes, one cache line.
-pub const LINE_SLOTS: usize = 16;
+pub const LINE_SLOTS: usize = if cfg!(loom) { 2 } else { 16 };
 /// Shards of one index.
-pub const SHARDS: u32 = 64;
+pub const SHARDS: u32 = if cfg!(loom) { 1 } else { 64 };
 /// Lines that one probe covers.
-const PROBE_LINES: u32 = 8;
+const PROBE_LINES: u32 = if cfg!(loom) { 2 } else { 8 };
 /// Records for each line: half as many as slots.
-const RECORDS_PER_LINE: u32 = 8;
+const RECORDS_PER_LINE: u32 = if cfg!(loom) { 1 } else { 8 };
 
 /// Where things are in the index of a segment of a given capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Inserted {
 impl Geometry {
     /// The geometry for `capacity` records. INVARIANT: a multiple of 4,096 and at most 2^26.
     pub fn new(capacity: u32) -> Self {
-        debug_assert!(capacity > 0 && capacity.is_multiple_of(4096) && capacity <= 1 << 26);
+        debug_assert!(capacity > 0 && capacity.is_multiple_of(CHUNK) && capacity <= 1 << 26);
         Self {
             capacity,
             lines_per_shard: capacity / RECORDS_PER_LINE / SHARDS,
@@ -86,8 +86,7 @@ impl Geometry {
         let value = tag_bits | (position + 1);
         for slot in self.probe(tag) {
             let found = match slots[slot].load(Ordering::Relaxed) {
-                // Release: pairs with the Acquire in `find`. Acquire on failure: the winner's record is about to be read.
-                0 => match slots[slot].compare_exchange(0, value, Ordering::Release, Ordering::Acquire) {
+                0 => match take(&slots[slot], value) {
                     Ok(_) => return Inserted::Done,
                     Err(winner) => {
                         let same_tag = winner & !position_mask == tag_bits;
@@ -133,4 +132,17 @@ impl Geometry {
     fn slot_tag(&self, tag: Tag) -> u32 {
         (tag.bits() as u32) << self.position_bits
     }
+}
+
+/// Puts `value` into a slot that is empty; otherwise says what stands there.
+fn take(slot: &AtomicU32, value: u32) -> Result<u32, u32> {
+    if cfg!(weak_insert) {
+        let found = slot.load(Ordering::Acquire);
+        if found == 0 {
+            slot.store(value, Ordering::Release);
+        }
+        return if found == 0 { Ok(0) } else { Err(found) };
+    }
+    // Release: pairs with the Acquire in `find`. Acquire on failure: the winner's record is about to be read.
+    slot.compare_exchange(0, value, weakened!(weak_lookup, Ordering::Release), Ordering::Acquire)
 }

@@ -7,12 +7,14 @@
 //! | `tag.rs` | the keyed hash that stands for a triplet or a client |
 //! | `record.rs` | the one packing of a record |
 //! | `index.rs` | from a tag to the positions of its records |
+//! | `lease.rs` | who may still append to a segment |
 //! | `segment.rs` | the growing array of records with its index |
 //! | `ring.rs` | the segments newest to oldest, roll-over, drop |
 //! | `entry.rs` | what all records of a tag say together |
 
 mod entry;
 mod index;
+mod lease;
 mod record;
 mod ring;
 mod segment;
@@ -21,6 +23,7 @@ mod tag;
 mod tests;
 
 pub use entry::{Entry, Lifetimes};
+pub use lease::{Lease, Watch};
 pub use index::{Geometry, LINE_SLOTS, SHARDS};
 pub use record::{Kind, MAX_COUNT, Record};
 pub use ring::{Loaded, NoSpare, Ring, View, Writable};

@@ -14,15 +14,15 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::{Memory, Record, Segment, Tag};
+use super::{Lease, Memory, Record, Segment, Tag};
 
 /// A segment with the lease that keeps it writable.
 #[derive(Debug)]
 pub struct Writable<M> {
     /// The segment.
     pub segment: Arc<Segment<M>>,
-    /// The segment holds a weak reference to it.
-    pub lease: Arc<()>,
+    /// The segment watches it.
+    pub lease: Lease,
 }
 
 /// The segments of a ring at one moment.
@@ -51,7 +51,7 @@ pub struct NoSpare;
 
 impl<M> Clone for Writable<M> {
     fn clone(&self) -> Self {
-        Self { segment: Arc::clone(&self.segment), lease: Arc::clone(&self.lease) }
+        Self { segment: Arc::clone(&self.segment), lease: self.lease.clone() }
     }
 }
 

@@ -8,14 +8,13 @@
 //! tests.
 
 use std::ops::Range;
-use std::sync::Weak;
 
 use super::index::{Geometry, Inserted};
-use super::{Record, Tag};
-use crate::atomics::{AtomicU32, AtomicU64, Ordering, fence};
+use super::{Record, Tag, Watch};
+use crate::atomics::{AtomicU32, AtomicU64, Ordering, weakened};
 
 /// Records of one chunk.
-pub const CHUNK: u32 = 4096;
+pub const CHUNK: u32 = if cfg!(loom) { 2 } else { 4096 };
 
 /// Where a segment lives.
 pub trait Memory: Send + Sync {
@@ -41,8 +40,8 @@ pub struct Segment<M> {
     /// Chunks that a clean stop left unfinished, to be continued before new ones are begun.
     unfinished: Vec<u32>,
     next_unfinished: AtomicU32,
-    /// Alive while anyone may append.
-    lease: Weak<()>,
+    /// Whether anyone may append.
+    writers: Watch,
     /// How many records of each chunk are durable. INVARIANT: raised only after a sync that covered them.
     durable: Vec<AtomicU32>,
 }
@@ -63,8 +62,8 @@ pub struct SegmentFull;
 impl<M: Memory> Segment<M> {
     /// A segment over `memory`, whose chunks before `next_chunk` are taken but for those in `unfinished`.
     ///
-    /// `lease` is alive as long as anyone may append.
-    pub fn new(memory: M, sequence: u64, next_chunk: u32, unfinished: Vec<u32>, lease: Weak<()>) -> Self {
+    /// `writers` tells whether anyone may append.
+    pub fn new(memory: M, sequence: u64, next_chunk: u32, unfinished: Vec<u32>, writers: Watch) -> Self {
         let capacity = u32::try_from(memory.records().len() / 2).unwrap_or(u32::MAX);
         let durable = memory.fills().iter().map(|_| AtomicU32::new(0)).collect();
         Self {
@@ -75,7 +74,7 @@ impl<M: Memory> Segment<M> {
             next_chunk: AtomicU32::new(next_chunk),
             unfinished,
             next_unfinished: AtomicU32::new(0),
-            lease,
+            writers,
             durable,
         }
     }
@@ -114,10 +113,7 @@ impl<M: Memory> Segment<M> {
 
     /// Whether nobody can append any more; everything that was appended is then visible to the caller.
     pub fn is_quiet(&self) -> bool {
-        let quiet = self.lease.strong_count() == 0;
-        // Acquire: pairs with the Release with which the last lease's count went to zero.
-        fence(Ordering::Acquire);
-        quiet
+        self.writers.is_over()
     }
 
     /// A hint that `tag` will be looked up.
@@ -147,10 +143,10 @@ impl<M: Memory> Segment<M> {
         let (at, chunk) = (position as usize * 2, position / CHUNK);
         self.memory.records()[at + 1].store(record.word(), Ordering::Relaxed);
         // Release: pairs with the Acquire in `record`.
-        self.memory.records()[at].store(record.tag.bits(), Ordering::Release);
+        self.memory.records()[at].store(record.tag.bits(), weakened!(weak_lookup, Ordering::Release));
         cursor.filled += 1;
         // Release: pairs with the Acquire of those who sync or repair what lies before the mark.
-        self.memory.fills()[chunk as usize].store(cursor.filled, Ordering::Release);
+        self.memory.fills()[chunk as usize].store(cursor.filled, weakened!(weak_commit, Ordering::Release));
         let covered = |winner| self.record(winner).is_some_and(|winner| winner.covers(record));
         match self.geometry.insert(self.memory.slots(), record.tag, position, covered) {
             Inserted::Done => Ok(()),

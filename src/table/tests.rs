@@ -42,8 +42,8 @@ impl Memory for Vectors {
 const CAPACITY: u32 = 1 << 16;
 
 fn writable(sequence: u64) -> Writable<Vectors> {
-    let lease = Arc::new(());
-    let segment = Segment::new(Vectors::new(CAPACITY), sequence, 0, Vec::new(), Arc::downgrade(&lease));
+    let lease = Lease::new();
+    let segment = Segment::new(Vectors::new(CAPACITY), sequence, 0, Vec::new(), lease.watch());
     Writable { segment: Arc::new(segment), lease }
 }
 
@@ -128,8 +128,8 @@ fn unfinished_chunks_are_continued_before_new_ones_are_begun() {
     let first = writable(1);
     first.segment.append(&mut Cursor::default(), &record(1)).unwrap();
     let Ok(segment) = Arc::try_unwrap(first.segment) else { panic!("held elsewhere") };
-    let lease = Arc::new(());
-    let segment = Segment::new(segment.into_memory(), 1, 1, vec![0], Arc::downgrade(&lease));
+    let lease = Lease::new();
+    let segment = Segment::new(segment.into_memory(), 1, 1, vec![0], lease.watch());
     let (mut one, mut other) = (Cursor::default(), Cursor::default());
     segment.append(&mut one, &record(2)).unwrap();
     segment.append(&mut other, &record(3)).unwrap();
