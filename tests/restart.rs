@@ -218,4 +218,30 @@ fn a_reload_takes_the_new_list_and_keeps_connections() {
         assert!(Instant::now() < deadline, "the new list is not read");
     }
     assert!(is_deferred(&client.ask(&old)));
+
+    // A list that was read and is gone is not taken for an empty one.
+    std::fs::remove_file(&list).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.journal().wait_for("whitelists not reloaded, the old ones stay in use: client whitelist ");
+    assert_eq!(client.ask(&new), "action=DUNNO");
+}
+
+/// The same for a list that did not have to be there.
+#[test]
+fn a_local_list_that_is_gone_keeps_the_old_one() {
+    let dir = TempDir::new().unwrap();
+    let list = dir.path().join("clients.local");
+    let option = format!("--whitelist-clients={}", list.display());
+    let daemon = Setup::new(Program::Irongrey, dir.path()).with(["--test-clock"]).with([option]).start();
+    let mut client = daemon.client();
+    let listed = mail(1).with("client_name", "new.example").at(*NOW);
+    assert!(is_deferred(&client.ask(&listed)));
+    std::fs::write(&list, "new.example\n").unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.journal().wait_for("whitelists reloaded");
+    assert_eq!(client.ask(&listed), "action=DUNNO");
+    std::fs::remove_file(&list).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.journal().wait_for("clients.local is gone");
+    assert_eq!(client.ask(&listed), "action=DUNNO");
 }

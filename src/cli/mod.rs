@@ -68,13 +68,19 @@ fn postgrey_words(words: impl Iterator<Item = OsString>, environment: &Environme
         long_names.extend(argument.get_long());
         long_names.extend(argument.get_all_aliases().into_iter().flatten());
     }
-    // As a service manager splits it: quotes hold blanks together.
-    let options = environment.postgrey_opts.iter().flat_map(|options| {
-        shlex::split(options).unwrap_or_else(|| options.split_ascii_whitespace().map(str::to_owned).collect())
-    });
+    let options = environment.postgrey_opts.iter().flat_map(|options| split(options));
     let text = environment.postgrey_text.iter().map(|text| format!("--greylist-text={text}"));
     let from_environment = options.chain(text).map(OsString::from);
     from_environment.chain(words).map(|word| two_dashes(word, &long_names)).collect()
+}
+
+/// Words as a service manager splits them: quotes hold blanks together, and nothing is a comment.
+fn split(options: &str) -> Vec<String> {
+    let plain = || options.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    if plain().iter().any(|word| word.starts_with('#')) {
+        return plain();
+    }
+    shlex::split(options).unwrap_or_else(plain)
 }
 
 /// `-delay` as `--delay`; any other word unchanged.

@@ -154,6 +154,8 @@ fn the_environment_comes_before_the_command_line() {
     assert_eq!(settings.listen, [inet("127.0.0.1:10023")]);
     assert_eq!(settings.rules.delay, 90);
     assert_eq!((settings.texts.text.as_str(), settings.texts.hostname.as_str()), ("Come back later", "e n v"));
+    let comment = Environment { postgrey_opts: Some("--inet=127.0.0.1:1 #x --delay=9".into()), postgrey_text: None };
+    assert_eq!(read(&["irongrey", "postgrey"], &comment).unwrap().unread, ["#x", "--delay=9"]);
     let serve = read(&["irongrey", "serve"], &environment).unwrap();
     assert_eq!(serve.rules.delay, 300);
 }

@@ -154,3 +154,11 @@ fn decisions_and_events_reach_syslog_with_their_priorities() {
     assert!(line.starts_with("<20>") && line.contains(" postgrey[") && line.ends_with("]: warning: careful"), "{line}");
     assert!(handle.stop_within(LONG));
 }
+
+#[test]
+fn each_sink_takes_what_is_no_ascii_as_postgrey_gives_it() {
+    let counters = Arc::new(Counters::default());
+    let (_theirs, ours) = UnixStream::pair().unwrap();
+    let stream = Sink::Stream(Stream::new(File::from(OwnedFd::from(ours)), counters));
+    assert_eq!(stream.beyond_ascii(), line::BeyondAscii::Escaped);
+}

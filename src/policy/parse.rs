@@ -208,6 +208,29 @@ mod tests {
     }
 
     #[test]
+    fn a_request_may_have_exactly_16_kib() {
+        for excess in [0, 1] {
+            let mut request = b"sender=a\n".to_vec();
+            while request.len() < MAX_REQUEST + excess - 1 {
+                let left = MAX_REQUEST + excess - 1 - request.len();
+                let line = left.min(1000);
+                // No line of one byte is left over.
+                let line = if left - line == 1 { line - 1 } else { line };
+                request.extend(std::iter::repeat_n(b'x', line - 1));
+                request.push(b'\n');
+            }
+            request.push(b'\n');
+            assert_eq!(request.len(), MAX_REQUEST + excess);
+            let whole = parse(&request, &mut Resume::default());
+            if excess == 0 {
+                assert!(matches!(whole, Ok(Status::Complete { consumed: MAX_REQUEST, .. })), "{whole:?}");
+            } else {
+                assert_eq!(whole, Err(Limit::Request));
+            }
+        }
+    }
+
+    #[test]
     fn no_bytes_make_it_panic() {
         let mut seed = 7_u64;
         for _ in 0..20_000 {

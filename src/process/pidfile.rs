@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use thiserror::Error;
 
 /// The file cannot be written.
@@ -34,7 +35,8 @@ impl Pidfile {
         let new = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path);
         let (opened, own) = match new {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                (OpenOptions::new().write(true).open(path), false)
+                // Nobody may listen at a pipe's other end.
+                (OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path), false)
             }
             new => (new, true),
         };
@@ -44,9 +46,15 @@ impl Pidfile {
 
     /// Writes this process's id, once.
     pub(super) fn write(&mut self) -> Result<(), PidfileError> {
-        self.own = true;
         let Some(mut file) = self.file.take() else { return Ok(()) };
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let written = file.metadata().and_then(|found| {
+            // A device, such as /dev/null, has no length and is nobody's to remove.
+            self.own = found.is_file();
+            if self.own {
+                file.set_len(0)?;
+            }
+            writeln!(file, "{}", std::process::id())
+        });
         written.map_err(|source| PidfileError { path: self.path.clone(), source })
     }
 }
@@ -85,6 +93,20 @@ mod tests {
         let mut pidfile = Pidfile::reserve(&path).unwrap();
         pidfile.write().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+    }
+
+    #[test]
+    fn what_is_no_file_is_neither_waited_for_nor_removed() {
+        let base = tempfile::tempdir().unwrap();
+        let (null, pipe) = (base.path().join("null"), base.path().join("pipe"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        Pidfile::reserve(&pipe).unwrap_err();
+        assert!(pipe.exists());
+        std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+        let mut pidfile = Pidfile::reserve(&null).unwrap();
+        pidfile.write().unwrap();
+        drop(pidfile);
+        assert!(null.exists());
     }
 
     #[test]

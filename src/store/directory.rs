@@ -19,6 +19,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::error::OpenError;
 use super::format::RingKind;
+use crate::config::MAX_WORKERS;
 use crate::table::Secret;
 
 /// How many damaged files are kept.
@@ -37,7 +38,10 @@ pub(super) enum LastRun {
     /// Everything was synced and the files closed.
     Clean,
     /// The process died, the kernel lives: the page cache has all that it wrote.
-    SameBoot,
+    SameBoot {
+        /// How many wrote.
+        workers: usize,
+    },
     /// The machine went down, or the files come from elsewhere: any page may be old.
     OtherBoot,
 }
@@ -104,27 +108,32 @@ impl Directory {
         let text = fs::read_to_string(self.path.join("run")).unwrap_or_default();
         match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
             ["clean", _] => LastRun::Clean,
-            ["running", boot] if boot == boot_id() => LastRun::SameBoot,
+            ["running", boot, workers] if boot == boot_id() => {
+                LastRun::SameBoot { workers: workers.parse().unwrap_or(MAX_WORKERS).min(MAX_WORKERS) }
+            }
+            ["running", boot] if boot == boot_id() => LastRun::SameBoot { workers: MAX_WORKERS },
             _ => LastRun::OtherBoot,
         }
     }
 
     /// Writes down, durably, that the state is at rest.
     pub(super) fn mark_clean(&self) -> io::Result<()> {
-        self.write_run("clean")
+        self.write_run(&format!("clean {}\n", boot_id()))
     }
 
-    /// Writes down, durably, that the state is in use. A full disk has no room for that, but for taking back what was
+    /// Writes down, durably, that the state is in use by so many workers. A full disk has no room for that, but for taking back what was
     /// said before: without it the next start believes as little as on another boot.
-    pub(super) fn mark_running(&self) -> io::Result<()> {
-        self.write_run("running").or_else(|error| match fs::remove_file(self.path.join("run")) {
-            Err(removal) if removal.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => self.sync(),
+    pub(super) fn mark_running(&self, workers: usize) -> io::Result<()> {
+        self.write_run(&format!("running {} {workers}\n", boot_id())).or_else(|error| {
+            match fs::remove_file(self.path.join("run")) {
+                Err(removal) if removal.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => self.sync(),
+            }
         })
     }
 
-    fn write_run(&self, word: &str) -> io::Result<()> {
-        self.write_whole("run", 0o600, format!("{word} {}\n", boot_id()).as_bytes())
+    fn write_run(&self, text: &str) -> io::Result<()> {
+        self.write_whole("run", 0o600, text.as_bytes())
     }
 
     /// The segment files, in no order, and removes what was not finished.

@@ -78,7 +78,9 @@ pub enum OpenError {
         version: u32,
     },
     /// `--max-state` does not hold the smallest segments.
-    #[error("--max-state is {given} bytes, but {workers} workers need at least {needed} bytes")]
+    #[error(
+        "--max-state is {given} bytes, but {workers} workers need at least {needed} bytes; raise it or use fewer --workers"
+    )]
     TooSmall {
         /// What was given, in bytes.
         given: u64,

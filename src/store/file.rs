@@ -199,16 +199,17 @@ impl SegmentFile {
         self.map.flush(0..self.layout().file_len())
     }
 
-    /// Seals the segment, which nobody appends to any more: contents first, then the word that says so.
+    /// Writes the word that says that the segment is sealed. Nobody appends to it any more, and its contents are durable.
     pub(super) fn seal(&self, now: UnixSecs) -> io::Result<()> {
-        self.sync_all()?;
         self.map.seal().store(self.header.seal(now), Ordering::Relaxed);
         self.map.flush(0..FILLS_AT)
     }
 
-    /// Reads the index into memory.
-    pub(super) fn read_index_in(&self) {
-        self.map.read_in(self.layout().index_at()..self.layout().file_len());
+    /// Reads these bytes of the index into memory; false if there are none behind them.
+    pub(super) fn read_index_in(&self, bytes: std::ops::Range<usize>) -> bool {
+        let (start, len) = (self.layout().index_at(), self.layout().file_len());
+        self.map.read_in((start + bytes.start).min(len)..(start + bytes.end).min(len));
+        start + bytes.end < len
     }
 
     /// Reads the whole file into memory.

@@ -9,7 +9,7 @@
 //! | `open.rs`, `repair.rs` | start, also after an unclean end |
 //! | `session.rs` | one worker's way into the state |
 //! | `sync.rs`, `commits.rs` | appended records made durable, and replies that wait for that |
-//! | `upkeep.rs`, `sizing.rs` | spares, roll-over by age, seal, drop |
+//! | `upkeep.rs`, `upkeep/room.rs`, `sizing.rs` | spares, roll-over by age, seal, drop |
 
 mod commits;
 mod directory;
@@ -43,7 +43,7 @@ use directory::Directory;
 use file::SegmentFile;
 use format::RingKind;
 use open::Contents;
-use repair::Repair;
+use repair::{ReadIn, Repair};
 use sizing::Bounds;
 use upkeep::{Tools, Upkeep};
 
@@ -70,8 +70,7 @@ struct Chores {
     pending: Upkeep,
     established: Upkeep,
     repair: Repair,
-    /// Segments whose index is to be read into memory, the newest last.
-    cold: Vec<Arc<Segment<SegmentFile>>>,
+    read_in: ReadIn,
 }
 
 impl Store {
@@ -92,7 +91,7 @@ impl Store {
         let established_bounds = bounds(&directory, RingKind::Established, settings.max_size, workers)?;
         contents.restore(workers);
         let in_use = "write down that the state is in use";
-        directory.mark_running().map_err(OpenError::io(directory.path(), in_use))?;
+        directory.mark_running(workers).map_err(OpenError::io(directory.path(), in_use))?;
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
@@ -103,8 +102,8 @@ impl Store {
         let chores = Chores {
             pending: Upkeep::new(&pending, pending_bounds, lifetimes.pending, rules.delay.saturating_mul(2)),
             established: Upkeep::new(&established, established_bounds, lifetimes.established, 0),
-            repair: if needs_repair { Repair::of(unsealed) } else { Repair::default() },
-            cold: [&pending, &established].iter().flat_map(|ring| oldest_first(ring)).collect(),
+            repair: if needs_repair { Repair::of(&unsealed) } else { Repair::default() },
+            read_in: ReadIn::of(&[oldest_first(&pending), oldest_first(&established)].concat()),
         };
         let store = Self {
             directory,
@@ -140,15 +139,9 @@ impl Store {
     pub fn sync(&self) {
         let _one_at_a_time = lock(&self.syncing);
         sync::round(&unsealed(&self.pending, &self.established), |segment, error| {
-            let file = segment.memory();
-            file.note_failed();
-            self.counters[0].add(Counter::SyncFailures, 1);
-            log::error!(
-                "{}: sync failed: {error}; it is not appended to any more, but still read",
-                file.path().display()
-            );
+            self.note_failed(segment.memory(), &error);
             // Without a spare it stays the active one until upkeep has made one.
-            let _ = self.ring(file.ring()).roll_over(segment.sequence());
+            let _ = self.ring(segment.memory().ring()).roll_over(segment.sequence());
         });
     }
 
@@ -168,20 +161,21 @@ impl Store {
     ///
     /// `settled`: the clock has made no step for a while, so expired segments may go. Blocks on the disk.
     pub fn upkeep(&self, now: UnixSecs, settled: bool) {
-        let Chores { pending, established, repair, cold } = &mut *lock(&self.chores);
+        let Chores { pending, established, repair, read_in } = &mut *lock(&self.chores);
         for (upkeep, ring) in [(pending, &self.pending), (established, &self.established)] {
             let (directory, secret, counters) = (&self.directory, &self.secret, &*self.counters[1]);
-            let may_seal = repair.is_done();
-            upkeep.round(&Tools { ring, directory, secret, counters, now, settled, may_seal });
+            let (syncing, may_seal) = (&self.syncing, repair.is_done());
+            upkeep.round(&Tools { ring, directory, secret, counters, syncing, now, settled, may_seal });
         }
-        if !repair.is_done() {
+        // A repair goes all over the index, so that is read in before, in order.
+        if !read_in.is_done() {
+            read_in.step();
+        } else if !repair.is_done() {
             repair.step();
             if repair.is_done() {
                 let path = self.directory.path().display();
                 log::info!("{path}: the records of the process that died are all in the index");
             }
-        } else if let Some(segment) = cold.pop() {
-            segment.memory().read_index_in();
         }
     }
 
@@ -190,15 +184,28 @@ impl Store {
     /// If slots are still missing since the start before, the next start looks for them again.
     pub fn close(&self) {
         self.sync();
+        let mut marked = lock(&self.chores).repair.is_done();
         let open = unsealed(&self.pending, &self.established);
-        if !lock(&self.chores).repair.is_done() || open.iter().any(|segment| segment.memory().has_failed()) {
-            return;
+        // What has failed before is not tried again; the next start finds it marked.
+        for segment in open.iter().filter(|segment| !segment.memory().has_failed()) {
+            if let Err(error) = segment.memory().sync_all() {
+                self.note_failed(segment.memory(), &error);
+                marked = false;
+            }
         }
-        // All of them are tried, whatever becomes of one.
-        let synced = open.iter().map(|segment| segment.memory().sync_all()).fold(Ok(()), io::Result::and);
-        if let Err(error) = synced.and_then(|()| self.directory.mark_clean()) {
-            log::error!("{}: not closed cleanly: {error}; the next start checks it", self.directory.path().display());
+        let path = self.directory.path().display();
+        if !marked {
+            log::warn!("{path}: not closed cleanly; the next start checks it");
+        } else if let Err(error) = self.directory.mark_clean() {
+            log::error!("{path}: not closed cleanly: {error}; the next start checks it");
         }
+    }
+
+    fn note_failed(&self, file: &SegmentFile, error: &io::Error) {
+        file.note_failed();
+        self.counters[0].add(Counter::SyncFailures, 1);
+        let path = file.path().display();
+        log::error!("{path}: sync failed: {error}; it is not appended to any more, but still read");
     }
 
     fn ring(&self, kind: RingKind) -> &Ring<SegmentFile> {

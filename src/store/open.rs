@@ -14,6 +14,7 @@ use super::file::{BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
 use super::repair::{raise_marks, rebuild};
 use super::sizing::Bounds;
+use super::upkeep::newest_time;
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
 use crate::table::{CHUNK, Lease, Memory, Ring, Secret, Segment, View, Watch, Writable};
@@ -58,7 +59,7 @@ impl Contents {
         for file in self.files.iter().filter(|file| file.sealed_at().is_none()) {
             match self.last_run {
                 LastRun::Clean => {}
-                LastRun::SameBoot => raise_marks(file),
+                LastRun::SameBoot { workers } => raise_marks(file, workers),
                 LastRun::OtherBoot => rebuild(file, threads),
             }
         }
@@ -66,7 +67,7 @@ impl Contents {
 
     /// Whether slots may be missing, to be added behind the workers.
     pub(super) fn needs_repair(&self) -> bool {
-        self.last_run == LastRun::SameBoot
+        matches!(self.last_run, LastRun::SameBoot { .. })
     }
 
     /// Takes the files of one ring and puts the ring together. A file that is neither needed nor holds anything is
@@ -137,6 +138,9 @@ fn reader(file: SegmentFile) -> Segment<SegmentFile> {
     let segment = Segment::new(file, sequence, used, Vec::new(), Watch::default());
     if is_sealed {
         segment.note_durable();
+    } else {
+        // Not now, or a file that can never be sealed would stay for ever, whatever its age.
+        segment.memory().note_closed(newest_time(&segment));
     }
     segment
 }

@@ -1,15 +1,17 @@
 //! What an unclean end leaves to do: fill marks set right, an index rebuilt from its records, or single slots added to one.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use super::file::SegmentFile;
 use crate::atomics::{AtomicU64, Ordering};
-use crate::config::MAX_WORKERS;
 use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment};
 
-/// So many that a step lasts some ten milliseconds.
-const CHUNKS_A_STEP: u32 = 64;
+/// How long one step may last: the spares wait meanwhile.
+const STEP: Duration = Duration::from_millis(10);
+/// Bytes of an index that are read in at once.
+const PIECE: usize = 16 << 20;
 
 /// After another boot: makes fill marks and index of an unsealed segment anew from its records.
 ///
@@ -56,10 +58,10 @@ fn last_used(file: &SegmentFile, chunk: usize) -> u32 {
 
 /// After the process died in the same boot: raises the fill marks over the records that it had written, but not marked.
 ///
-/// Before the segment is served. The chunks were claimed in order, and at most one a worker has no mark yet.
-pub(super) fn raise_marks(file: &SegmentFile) {
+/// Before the segment is served. The chunks were claimed in order, and at most one of each of its `workers` has no mark yet.
+pub(super) fn raise_marks(file: &SegmentFile, workers: usize) {
     let marked = file.chunks_used() as usize;
-    for (chunk, fill) in file.fills().iter().enumerate().take(marked + MAX_WORKERS) {
+    for (chunk, fill) in file.fills().iter().enumerate().take(marked + workers) {
         let (mark, start) = (fill.load(Ordering::Relaxed).min(CHUNK), chunk * CHUNK as usize);
         let unmarked = &file.records()[(start + mark as usize) * 2..(start + CHUNK as usize) * 2];
         let is_used = |words: &&[AtomicU64]| words.iter().any(|word| word.load(Ordering::Relaxed) != 0);
@@ -70,16 +72,15 @@ pub(super) fn raise_marks(file: &SegmentFile) {
     }
 }
 
-/// After the process died in the same boot: its records get the slots that they lack, beside the workers, some chunks at
-/// a time. The chunks that the workers claim meanwhile are not its business.
+/// After the process died in the same boot: its records get the slots that they lack, beside the workers, a little at a
+/// time. The chunks that the workers claim meanwhile are not its business.
 #[derive(Debug, Default)]
-pub(super) struct Repair(Vec<(Arc<Segment<SegmentFile>>, Range<u32>)>);
+pub(super) struct Repair(Vec<(Weak<Segment<SegmentFile>>, Range<u32>)>);
 
 impl Repair {
     /// For all that stands in these segments now.
-    pub(super) fn of(segments: Vec<Arc<Segment<SegmentFile>>>) -> Self {
-        let whole = |segment: Arc<Segment<SegmentFile>>| (0..segment.chunks_claimed(), segment);
-        Self(segments.into_iter().map(whole).map(|(chunks, segment)| (segment, chunks)).collect())
+    pub(super) fn of(segments: &[Arc<Segment<SegmentFile>>]) -> Self {
+        Self(segments.iter().map(|segment| (Arc::downgrade(segment), 0..segment.chunks_claimed())).collect())
     }
 
     /// Whether every record has its slot.
@@ -87,13 +88,15 @@ impl Repair {
         self.0.is_empty()
     }
 
-    /// Goes over the next chunks.
+    /// Goes over the next chunks. A segment that was dropped meanwhile needs no slots.
     pub(super) fn step(&mut self) {
-        for _ in 0..CHUNKS_A_STEP {
-            let Some((segment, chunks)) = self.0.last_mut() else { return };
-            match chunks.next() {
-                Some(chunk) => add_missing_slots(segment, chunk),
-                None => drop(self.0.pop()),
+        let started = Instant::now();
+        while started.elapsed() < STEP
+            && let Some((segment, chunks)) = self.0.last_mut()
+        {
+            match (segment.upgrade(), chunks.next()) {
+                (Some(segment), Some(chunk)) => add_missing_slots(&segment, chunk),
+                _ => drop(self.0.pop()),
             }
         }
     }
@@ -103,5 +106,31 @@ fn add_missing_slots(segment: &Segment<SegmentFile>, chunk: u32) {
     let filled = segment.memory().fills()[chunk as usize].load(Ordering::Relaxed).min(CHUNK);
     for position in chunk * CHUNK..chunk * CHUNK + filled {
         segment.index_record(position);
+    }
+}
+
+/// After a start: reads the indexes into memory, a piece at a time.
+#[derive(Debug, Default)]
+pub(super) struct ReadIn(Vec<(Weak<Segment<SegmentFile>>, usize)>);
+
+impl ReadIn {
+    /// For these segments, the last one first.
+    pub(super) fn of(segments: &[Arc<Segment<SegmentFile>>]) -> Self {
+        Self(segments.iter().map(|segment| (Arc::downgrade(segment), 0)).collect())
+    }
+
+    /// Whether there is nothing more to read.
+    pub(super) fn is_done(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads the next piece.
+    pub(super) fn step(&mut self) {
+        let Some((segment, done)) = self.0.last_mut() else { return };
+        let more = segment.upgrade().is_some_and(|segment| segment.memory().read_index_in(*done..*done + PIECE));
+        *done += PIECE;
+        if !more {
+            self.0.pop();
+        }
     }
 }

@@ -23,8 +23,10 @@ pub(super) struct Bounds {
     pub(super) share: u64,
     /// Records of its smallest segment.
     pub(super) min_capacity: u32,
-    /// Records of its largest segment.
+    /// Records of its largest new segment.
     pub(super) max_capacity: u32,
+    /// The same if there were no damaged files: what is larger dates from a larger `--max-state`.
+    pub(super) largest: u32,
 }
 
 /// The bounds of a ring when the whole state may take `max_state` bytes, of which damaged files of this ring take
@@ -34,15 +36,20 @@ pub(super) fn bounds(ring: RingKind, max_state: u64, damaged: u64, workers: usiz
         RingKind::Pending => max_state / 4,
         RingKind::Established => max_state - max_state / 4,
     };
+    let largest = largest(share);
     let share = share.saturating_sub(damaged);
-    let min_capacity = min_capacity(workers);
+    let bounds = Bounds { share, min_capacity: min_capacity(workers), max_capacity: self::largest(share), largest };
+    (bounds.max_capacity >= bounds.min_capacity).then_some(bounds)
+}
+
+/// The largest capacity of which a share holds as many as it has to.
+fn largest(share: u64) -> u32 {
     let (mut low, mut high) = (0, MAX_CAPACITY / CHUNK);
     while low < high {
         let middle = u32::midpoint(low, high + 1);
         if segment_len(middle * CHUNK) * SEGMENTS_PER_SHARE <= share { low = middle } else { high = middle - 1 }
     }
-    let max_capacity = low * CHUNK;
-    (max_capacity >= min_capacity).then_some(Bounds { share, min_capacity, max_capacity })
+    low * CHUNK
 }
 
 /// The smallest `max_state` for which both rings have [`bounds`].

@@ -7,15 +7,17 @@
 //!
 //! A dropped segment leaves the ring first; its file goes once the last reader has let go of it.
 
+mod room;
+
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::directory::Directory;
 use super::file::SegmentFile;
 use super::format::RingKind;
 use super::open::{create, writable};
-use super::sizing::{self, Bounds, MAX_SEGMENTS};
+use super::sizing::{self, Bounds};
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
 use crate::metrics::{Counter, Counters};
@@ -38,6 +40,8 @@ pub(super) struct Upkeep {
     retired: Vec<Arc<Segment<SegmentFile>>>,
     not_before: Option<Instant>,
     no_room_said: Option<Instant>,
+    /// When the last spare was made.
+    last_made: Option<Instant>,
 }
 
 /// Why a segment's time is over before it is full.
@@ -57,6 +61,8 @@ pub(super) struct Tools<'a> {
     pub(super) directory: &'a Directory,
     pub(super) secret: &'a Secret,
     pub(super) counters: &'a Counters,
+    /// Held during each round of syncing.
+    pub(super) syncing: &'a Mutex<()>,
     pub(super) now: UnixSecs,
     /// Whether the clock has been steady for long enough to believe that something has expired.
     pub(super) settled: bool,
@@ -78,6 +84,7 @@ impl Upkeep {
             retired: Vec::new(),
             not_before: None,
             no_room_said: None,
+            last_made: None,
         }
     }
 
@@ -87,7 +94,8 @@ impl Upkeep {
         self.make_room(None, tools);
         let active = Arc::clone(&tools.ring.load().active.segment);
         let due = self.due(&active, tools.now);
-        if self.not_before.is_none_or(|time| Instant::now() >= time) {
+        let after_failure = has_just_failed(tools) && self.last_made.is_some_and(|made| made.elapsed() < RETRY);
+        if !after_failure && self.not_before.is_none_or(|time| Instant::now() >= time) {
             self.not_before = self.provide_spare(&active, due, tools).err().map(|error| {
                 tools.counters.add(Counter::SpareFailures, 1);
                 log::error!(
@@ -113,26 +121,10 @@ impl Upkeep {
         if age(active, now).is_some_and(|age| age >= (self.life / 4).max(1)) {
             return Some(Due::Aged);
         }
-        if active.capacity() > self.bounds.max_capacity {
+        if active.capacity() > self.bounds.largest {
             return Some(Due::Outgrown);
         }
         active.memory().has_failed().then_some(Due::Failed)
-    }
-
-    fn drop_expired(&mut self, tools: &Tools<'_>) {
-        if !tools.settled {
-            return;
-        }
-        // All are looked at: one that was closed while the clock was ahead does not keep the others.
-        let is_expired = |segment: &&Arc<Segment<SegmentFile>>| {
-            segment.memory().closed_for(tools.now).is_some_and(|age| age > self.life)
-        };
-        let expired: Vec<_> = tools.ring.load().older.iter().filter(is_expired).cloned().collect();
-        for segment in expired {
-            self.retire(&segment, tools);
-            tools.counters.add(Counter::SegmentsExpired, 1);
-            log::info!("{}: expired as a whole, dropped", segment.memory().path().display());
-        }
     }
 
     /// Makes a spare if there is none, or one of another size if the active segment's life says so.
@@ -148,14 +140,21 @@ impl Upkeep {
             capacity.clamp(self.bounds.min_capacity, self.bounds.max_capacity)
         };
         let spare = tools.ring.load().spare.as_ref().map(|spare| spare.segment.capacity());
-        let most = if due == Some(Due::Aged) { wanted } else { self.bounds.max_capacity };
-        if spare.is_some_and(|spare| (wanted..=most).contains(&spare)) {
-            return Ok(());
+        if let Some(spare) = spare {
+            let most = if due == Some(Due::Aged) { wanted } else { self.bounds.largest };
+            if (wanted..=most).contains(&spare) {
+                return Ok(());
+            }
+            // For another size nothing is dropped but the spare itself.
+            if !self.has_room(wanted, tools) && spare <= self.bounds.largest {
+                return Ok(());
+            }
+            self.retire_spare(tools);
         }
         if self.make_room(Some(wanted), tools) {
             return self.make_spare(wanted, tools);
         }
-        if spare.is_none() && self.no_room_said.is_none_or(|said| said.elapsed() >= RETRY) {
+        if self.no_room_said.is_none_or(|said| said.elapsed() >= RETRY) {
             self.no_room_said = Some(Instant::now());
             log::warn!(
                 "{}: no room for another {} segment within --max-state; known senders pass as before, unknown ones get the \
@@ -170,75 +169,26 @@ impl Upkeep {
     fn make_spare(&mut self, capacity: u32, tools: &Tools<'_>) -> io::Result<()> {
         let file = create(self.kind, self.next_sequence, capacity, tools.secret, tools.directory, tools.now)?;
         self.next_sequence += 1;
-        let outgrown = tools.ring.load().spare.as_ref().map(|spare| Arc::clone(&spare.segment));
+        self.last_made = Some(Instant::now());
         tools.ring.set_spare(Some(&writable(file, false)));
-        // A worker may have taken the old spare in the meantime: then it is in use and stays.
-        let outgrown =
-            outgrown.filter(|spare| tools.ring.load().segments().all(|segment| segment.sequence() != spare.sequence()));
-        self.retired.extend(outgrown);
         Ok(())
     }
 
-    /// Drops the oldest segments until the ring is within its share with another one of `capacity` records, if any. Says
-    /// whether there is room for that one.
-    fn make_room(&mut self, capacity: Option<u32>, tools: &Tools<'_>) -> bool {
-        let needed = capacity.map_or(0, |capacity| super::format::Layout::new(capacity).file_len() as u64);
-        let most = MAX_SEGMENTS - usize::from(capacity.is_some());
-        loop {
-            self.remove_retired(tools);
-            let leaving = bytes(&self.retired);
-            let (count, bytes) = {
-                let view = tools.ring.load();
-                let spare = view.spare.as_ref().map(|spare| &spare.segment);
-                (view.segments().count(), bytes(view.segments().chain(spare)))
-            };
-            if count <= most && bytes + needed <= self.bounds.share {
-                // What has left already makes the room once its last reader has gone: nothing else is dropped for it.
-                return bytes + leaving + needed <= self.bounds.share;
-            }
-            let Some((oldest, closed_for)) = oldest_closed(tools) else {
-                // The active one alone is too large since --max-state was lowered: it is left at once.
-                return tools.ring.load().older.is_empty() && leaving == 0;
-            };
-            if closed_for < self.protected || !oldest.is_quiet() {
-                return false;
-            }
-            self.retire(&oldest, tools);
-            tools.counters.add(Counter::SegmentsDroppedEarly, 1);
-            log::warn!(
-                "{}: dropped before its time, {closed_for} s after it was closed, to stay within --max-state",
-                oldest.memory().path().display(),
-            );
-        }
-    }
-
-    fn retire(&mut self, segment: &Arc<Segment<SegmentFile>>, tools: &Tools<'_>) {
-        tools.ring.remove(segment.sequence());
-        self.retired.push(Arc::clone(segment));
-    }
-
-    /// Unmaps and removes what nobody reads any more.
-    fn remove_retired(&mut self, tools: &Tools<'_>) {
-        let before = self.retired.len();
-        self.retired.retain(|segment| {
-            if Arc::strong_count(segment) > 1 {
-                return true;
-            }
-            if let Err(error) = std::fs::remove_file(segment.memory().path()) {
-                log::warn!("{}: cannot be removed: {error}", segment.memory().path().display());
-            }
-            false
-        });
-        if self.retired.len() < before
-            && let Err(error) = tools.directory.sync()
-        {
-            log::warn!("{}: cannot be synced: {error}", tools.directory.path().display());
-        }
+    /// Takes the spare away, so that another one can take its place.
+    fn retire_spare(&mut self, tools: &Tools<'_>) {
+        let spare = tools.ring.load().spare.as_ref().map(|spare| Arc::clone(&spare.segment));
+        tools.ring.set_spare(None);
+        // A worker may have taken it into use in the meantime: then it stays.
+        let is_unused = |spare: &Arc<Segment<SegmentFile>>| {
+            tools.ring.load().segments().all(|segment| segment.sequence() != spare.sequence())
+        };
+        self.retired.extend(spare.filter(is_unused));
+        self.remove_retired(tools);
     }
 }
 
 /// The latest time in it.
-fn newest_time(segment: &Segment<SegmentFile>) -> UnixSecs {
+pub(super) fn newest_time(segment: &Segment<SegmentFile>) -> UnixSecs {
     let last = |chunk: u32| {
         let filled = segment.memory().fills()[chunk as usize].load(Ordering::Relaxed).min(CHUNK);
         segment.record(chunk * CHUNK + filled.checked_sub(1)?).map(|record| record.time)
@@ -272,8 +222,14 @@ fn seal_closed(tools: &Tools<'_>) {
         if !tools.may_seal || file.has_failed() || !segment.is_quiet() {
             continue;
         }
-        let sealed = file.seal(file.closed_at().unwrap_or(tools.now)).map(|()| segment.note_durable());
-        if let Err(error) = sealed {
+        let sealed = file.sync_all().and_then(|()| {
+            // An error is reported once, and perhaps to the round of syncing that runs now.
+            let _no_round = super::lock(tools.syncing);
+            if file.has_failed() { Ok(()) } else { file.seal(file.closed_at().unwrap_or(tools.now)) }
+        });
+        if sealed.is_ok() && !file.has_failed() {
+            segment.note_durable();
+        } else if let Err(error) = sealed {
             file.note_failed();
             tools.counters.add(Counter::SyncFailures, 1);
             log::error!(
@@ -284,13 +240,8 @@ fn seal_closed(tools: &Tools<'_>) {
     }
 }
 
-/// The oldest segment that is not the active one, and the seconds since it was closed.
-fn oldest_closed(tools: &Tools<'_>) -> Option<(Arc<Segment<SegmentFile>>, u32)> {
-    let oldest = Arc::clone(tools.ring.load().older.last()?);
-    let closed_for = oldest.memory().closed_for(tools.now)?;
-    Some((oldest, closed_for))
-}
-
-fn bytes<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment<SegmentFile>>>) -> u64 {
-    segments.into_iter().map(|segment| segment.memory().len()).sum()
+/// Whether the active segment, or the one before it, could not be synced: each new one may share that fate.
+fn has_just_failed(tools: &Tools<'_>) -> bool {
+    let view = tools.ring.load();
+    view.segments().take(2).any(|segment| segment.memory().has_failed())
 }

@@ -121,9 +121,11 @@ impl Connection {
         self.hung_up = true;
     }
 
-    /// Whether the peer has sent something that it has no reply to yet.
-    pub(super) fn has_input(&self) -> bool {
-        self.backlog || self.held || self.stream.has_input()
+    /// Whether nothing is lost to a peer that keeps to the protocol if the connection is closed now: it has asked for nothing,
+    /// or does not read what it has asked for.
+    pub(super) fn is_idle(&self) -> bool {
+        let reads_nothing = self.has_unsent() && !self.held;
+        reads_nothing || !(self.backlog || self.held || self.stream.has_input())
     }
 
     /// What its replies rest on is durable.

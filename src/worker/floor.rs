@@ -114,7 +114,7 @@ impl Floor {
             house.seats.touch(victim.seat, house.worker, served.last_active);
             return;
         }
-        if served.connection.has_input() {
+        if !served.connection.is_idle() {
             // The listener sees another word on the seat, and so that it may ask again. The turn is given here, as no event
             // will come for what a read has stopped in front of: urgent data, descriptors that were passed.
             served.last_active = house.tick.max(victim.last_active.next());
@@ -235,7 +235,7 @@ impl Floor {
             }
             Some(deadline) if deadline > turn.now => true,
             // The worker itself may have stood still.
-            Some(_) if !served.spared && served.connection.has_input() => {
+            Some(_) if !served.spared && !served.connection.is_idle() => {
                 served.spared = true;
                 self.make_ready(seat);
                 true

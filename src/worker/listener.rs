@@ -173,7 +173,7 @@ impl Listener {
             self.inboxes[victim.worker].evict(victim);
             let seats = self.seats.len();
             let what = format_args!(
-                "all {seats} connections are taken: closed the longest idle one for a new one; raise --max-connections"
+                "all {seats} connections are taken: the longest idle one has to leave for a new one; raise --max-connections"
             );
             self.warnings.warn(Warning::ConnectionLimit, Instant::now(), what);
         }

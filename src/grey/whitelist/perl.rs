@@ -30,6 +30,10 @@ impl ast::Visitor for Differences {
             Ast::Repetition(outer) if matches!(*outer.ast, Ast::Repetition(_)) => {
                 Err(Mistake::NotPerl("a quantifier on a quantifier, such as the possessive `a++`,"))
             }
+            // Perl repeats the last of its bytes.
+            Ast::Repetition(outer) if matches!(&*outer.ast, Ast::Literal(literal) if !literal.c.is_ascii()) => {
+                Err(Mistake::NotPerl("a quantifier on a letter beyond ASCII (put it into `(?:...)`)"))
+            }
             Ast::Assertion(assertion) => match assertion.kind {
                 AssertionKind::WordBoundaryStartAngle | AssertionKind::WordBoundaryEndAngle => {
                     Err(Mistake::NotPerl("`\\<` or `\\>`"))
@@ -97,7 +101,7 @@ mod tests {
         for regex in ["a++b", "(?:a)*+", "x{2}+", r"\<mail", r"mail\>", "[a[b]]", "[a&&b]", "[a-z--m]"]
             .into_iter()
             .chain([r"\u0061", r"\U00000061", r"\u{61}", r"\x{fc}", r"[\x{fc}]", r"[a-\x{fc}]", r"\v", r"\b{start}"])
-            .chain(["(?u)a", "(?U)a", "(?-u)a", "(?R)a", "(?u:a)"])
+            .chain(["\u{e9}?b", "x\u{e9}*", "(?u)a", "(?U)a", "(?-u)a", "(?R)a", "(?u:a)"])
         {
             assert!(matches!(check(regex), Err(Mistake::NotPerl(_))), "{regex}");
         }
@@ -115,6 +119,7 @@ mod tests {
             "(x",
             "(?i)a",
             r"\x{41}\xfc",
+            "(?:\u{e9})?b",
         ] {
             assert_eq!(check(regex), Ok(()), "{regex}");
         }

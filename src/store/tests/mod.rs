@@ -2,6 +2,7 @@
 
 mod clock;
 mod damage;
+mod failing;
 mod model;
 mod rings;
 mod start;
@@ -39,7 +40,26 @@ fn open_with(dir: &Path, max_size: u64, rules: &Rules) -> Arc<Store> {
 
 /// Rounds of upkeep at one time, as many as it takes until nothing is left to do.
 fn keep(store: &Store, now: UnixSecs) {
-    (0..4).for_each(|_| store.upkeep(now, true));
+    (0..12).for_each(|_| store.upkeep(now, true));
+}
+
+fn pass(store: &Arc<Store>, numbers: std::ops::Range<u64>, now: UnixSecs) -> Result<(), Full> {
+    let mut writer = store.writer();
+    let mut session = writer.session();
+    numbers.into_iter().try_for_each(|number| session.append(tag(store, number), Change::Passed(now), now))
+}
+
+/// Passes new triplets until the established ring has dropped something for want of room; the next number.
+fn fill_established(store: &Arc<Store>, now: &mut UnixSecs) -> u64 {
+    for number in 0.. {
+        if store.counters()[1].get(Counter::SegmentsDroppedEarly) > 0 {
+            return number * 10_000;
+        }
+        pass(store, number * 10_000..(number + 1) * 10_000, *now).unwrap();
+        *now = now.plus(1);
+        keep(store, *now);
+    }
+    unreachable!("the numbers do not end")
 }
 
 /// Floods the pending ring from `now` on, 10,000 new triplets and 100 s a round.

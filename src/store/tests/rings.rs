@@ -166,49 +166,36 @@ fn a_segment_whose_first_record_is_damaged_ages_all_the_same() {
 }
 
 #[test]
-fn a_spare_that_cannot_be_made_is_not_tried_again_at_once_whatever_the_reason() {
+fn a_smaller_spare_is_not_worth_a_segment() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    for ring in ["pending", "established"] {
-        for number in 1..20 {
-            fs::create_dir(dir.path().join(format!("state/{ring}-{number:08}.new"))).unwrap();
-        }
-    }
-    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    for _ in 0..20 {
-        store.upkeep(NOW.plus(RULES.retry_window / 4), true);
-    }
-    assert_eq!(store.counters()[1].get(Counter::SpareFailures), 2, "one a ring");
+    let store = open_with(dir.path(), 80 << 20, &RULES);
+    let mut now = NOW;
+    keep(&store, now);
+    let next = fill_established(&store, &mut now);
+    pass(&store, next..next + 1000, now).unwrap();
+    let oldest = Arc::clone(store.established.load().older.last().unwrap());
+    let (sequence, tag) = (oldest.sequence(), oldest.record(0).unwrap().tag);
+    drop(oldest);
+    now = now.plus(10 * DAY);
+    keep(&store, now);
+    assert_eq!(store.established.load().older.last().unwrap().sequence(), sequence);
+    assert!(matches!(store.writer().session().triplet(tag, now), Triplet::Passed { .. }));
 }
 
 #[test]
-fn what_has_failed_to_be_synced_takes_no_more_records() {
+fn what_was_dropped_goes_though_a_start_has_not_got_to_it_yet() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let mut writer = store.writer();
-    pend(&store, &mut writer, 0..10, NOW).unwrap();
-    let failed = Arc::clone(&store.pending.load().active.segment);
-    failed.memory().note_failed();
-    assert_eq!(pend(&store, &mut writer, 10..11, NOW), Err(Full), "no spare yet");
-    store.upkeep(NOW, true);
-    assert_eq!(pend(&store, &mut writer, 10..11, NOW), Ok(()));
-    assert_eq!(failed.filled(), 10);
-    keep(&store, NOW);
-    assert_eq!(failed.memory().sealed_at(), None, "nor is it sealed");
-    assert_eq!(writer.session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW }, "but still read");
-}
-
-#[test]
-fn what_has_failed_to_be_synced_takes_no_more_records_after_a_restart_either() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    store.pending.load().active.segment.memory().note_failed();
+    let store = open_with(dir.path(), 200 << 20, &RULES);
+    let mut now = NOW;
+    store.upkeep(now, true);
+    flood(&store, 0..400, &mut now).unwrap();
     drop(store);
-    let store = open(dir.path());
-    pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
-    keep(&store, NOW);
-    let failed = Arc::clone(&store.pending.load().older[0]);
-    assert_eq!((failed.filled(), failed.memory().sealed_at()), (10, None));
-    assert_eq!(store.writer().session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW });
+    let store = open_with(dir.path(), 200 << 20, &RULES);
+    now = now.plus(2 * RULES.delay);
+    let mut writer = store.writer();
+    for number in 400..420 {
+        store.upkeep(now, true);
+        assert_eq!(pend(&store, &mut writer, number * 100_000..(number + 1) * 100_000, now), Ok(()), "{number}");
+        now = now.plus(2 * RULES.delay);
+    }
 }

@@ -72,7 +72,7 @@ fn a_record_whose_slot_a_killed_process_had_not_set_is_found_after_upkeep() {
         }
         let store = open(dir.path());
         if !other_boot {
-            store.upkeep(NOW, false);
+            keep(&store, NOW);
         }
         assert_eq!(store.writer().session().triplet(tag(&store, number), NOW), Triplet::Pending { first: NOW });
     }
@@ -110,7 +110,7 @@ fn no_slot_is_missing_in_what_is_sealed_after_a_killed_process() {
     store.upkeep(quarter, true);
     let older = store.pending.load().older.clone();
     assert_eq!(older[0].memory().sealed_at(), None, "it is closed, but this round began before the slots were set");
-    store.upkeep(quarter, true);
+    keep(&store, quarter);
     assert_eq!(older[0].memory().sealed_at(), Some(quarter));
     for number in 0..11 {
         assert_eq!(older[0].find(tag(&store, number)).count(), 1, "{number}");
@@ -139,6 +139,7 @@ impl Left {
         let record = Record { tag: tag(store, number), kind: Kind::Pending, time: NOW, count: 0, origin: 0 };
         segment.append(&mut Cursor::default(), &record).unwrap();
         if self != Self::Open {
+            segment.memory().sync_all().unwrap();
             segment.memory().seal(NOW).unwrap();
         }
         if self == Self::DamagedSeal {
@@ -168,7 +169,7 @@ fn whatever_three_segments_were_left_nothing_is_lost_and_no_number_is_given_twic
             for round in 0..2_u32 {
                 let store = open(dir.path());
                 let now = NOW.plus(round);
-                (0..4).for_each(|_| store.upkeep(now, true));
+                keep(&store, now);
                 for (number, left) in (0..).zip(lefts) {
                     let expected = match Left::ALL[left] {
                         Left::Unused => Triplet::Unknown,

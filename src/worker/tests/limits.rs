@@ -239,3 +239,22 @@ fn serve_with_few_files() {
     std::io::stdout().flush().unwrap();
     server.stop();
 }
+
+#[test]
+fn a_peer_that_does_not_read_its_replies_makes_room() {
+    let server = Server::start(&Options { max_connections: 4, ..Options::default() });
+    let deaf: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = server.unix();
+            client.0.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+            // Until its replies fill the socket, and then its requests.
+            while client.0.write(&[b'\n'; 4096]).is_ok() {}
+            client
+        })
+        .collect();
+    let mut newcomer = server.tcp();
+    newcomer.0.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    newcomer.ask(1);
+    drop(deaf);
+    server.stop();
+}

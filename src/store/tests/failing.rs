@@ -1,0 +1,139 @@
+//! Disks that fail: what could not be synced is not believed, and costs nothing that was.
+
+use super::*;
+
+#[test]
+fn what_has_failed_to_be_synced_takes_no_more_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    pend(&store, &mut writer, 0..10, NOW).unwrap();
+    let failed = Arc::clone(&store.pending.load().active.segment);
+    failed.memory().note_failed();
+    assert_eq!(pend(&store, &mut writer, 10..11, NOW), Err(Full), "no spare yet");
+    store.upkeep(NOW, true);
+    assert_eq!(pend(&store, &mut writer, 10..11, NOW), Ok(()));
+    assert_eq!(failed.filled(), 10);
+    keep(&store, NOW);
+    assert_eq!(failed.memory().sealed_at(), None, "nor is it sealed");
+    assert_eq!(writer.session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW }, "but still read");
+}
+
+#[test]
+fn what_has_failed_to_be_synced_takes_no_more_records_after_a_restart_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    store.pending.load().active.segment.memory().note_failed();
+    drop(store);
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
+    keep(&store, NOW);
+    let failed = Arc::clone(&store.pending.load().older[0]);
+    assert_eq!((failed.filled(), failed.memory().sealed_at()), (10, None));
+    assert_eq!(store.writer().session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW });
+}
+
+#[test]
+fn a_spare_that_cannot_be_made_is_not_tried_again_at_once_whatever_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for ring in ["pending", "established"] {
+        for number in 1..20 {
+            fs::create_dir(dir.path().join(format!("state/{ring}-{number:08}.new"))).unwrap();
+        }
+    }
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    for _ in 0..20 {
+        store.upkeep(NOW.plus(RULES.retry_window / 4), true);
+    }
+    assert_eq!(store.counters()[1].get(Counter::SpareFailures), 2, "one a ring");
+}
+
+#[test]
+fn failing_syncs_cost_nothing_that_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    keep(&store, NOW);
+    pass(&store, 0..1000, NOW).unwrap();
+    let mut now = NOW.plus(10 * DAY);
+    keep(&store, now);
+    for second in 0..30_u64 {
+        let _ = pass(&store, 5000 + second..5001 + second, now);
+        // What a round of syncing does that fails.
+        let active = Arc::clone(&store.established.load().active.segment);
+        active.memory().note_failed();
+        let _ = store.established.roll_over(active.sequence());
+        now = now.plus(1);
+        keep(&store, now);
+    }
+    assert!(store.established.load().segments().count() < 6, "one new segment in ten seconds, whatever happens to it");
+    assert_eq!(store.writer().session().triplet(tag(&store, 0), now), Triplet::Passed { last: NOW });
+}
+
+#[test]
+fn of_two_that_may_go_the_one_that_failed_goes_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(dir.path(), 80 << 20, &RULES);
+    let mut now = NOW;
+    keep(&store, now);
+    let mut next = fill_established(&store, &mut now);
+    let (oldest, failed) = {
+        let view = store.established.load();
+        (view.older.last().unwrap().sequence(), Arc::clone(&view.older[0]))
+    };
+    failed.memory().note_failed();
+    let failed = failed.sequence();
+    let dropped = store.counters()[1].get(Counter::SegmentsDroppedEarly);
+    while store.counters()[1].get(Counter::SegmentsDroppedEarly) == dropped {
+        pass(&store, next..next + 10_000, now).unwrap();
+        next += 10_000;
+        now = now.plus(1);
+        keep(&store, now);
+    }
+    let left: Vec<u64> = store.established.load().segments().map(|segment| segment.sequence()).collect();
+    assert!(left.contains(&oldest) && !left.contains(&failed), "{oldest}, {failed}: {left:?}");
+}
+
+#[test]
+fn a_segment_that_failed_goes_at_its_time_whatever_restarts_there_are_and_forbids_no_clean_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    keep(&store, NOW);
+    pass(&store, 0..10, NOW).unwrap();
+    let failed = Arc::clone(&store.established.load().active.segment);
+    failed.memory().note_failed();
+    let path = failed.memory().path().to_owned();
+    drop(failed);
+    keep(&store, NOW);
+    store.close();
+    drop(store);
+    for month in 1..=3 {
+        let now = NOW.plus(month * 30 * DAY);
+        let store = open_at(dir.path(), now).unwrap();
+        keep(&store, now);
+        store.close();
+        assert!(fs::read_to_string(dir.path().join("state/run")).unwrap().starts_with("clean "));
+    }
+    assert!(!path.exists());
+}
+
+#[test]
+fn one_damaged_file_costs_no_good_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(dir.path(), 80 << 20, &RULES);
+    let mut now = NOW;
+    keep(&store, now);
+    fill_established(&store, &mut now);
+    let before: Vec<u64> = store.established.load().segments().map(|segment| segment.sequence()).collect();
+    let victim = Arc::clone(&store.established.load().older[1]);
+    let (path, sequence) = (victim.memory().path().to_owned(), victim.sequence());
+    drop((victim, store));
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(fs::metadata(&path).unwrap().len() - 4096).unwrap();
+    let store = open_with(dir.path(), 80 << 20, &RULES);
+    keep(&store, now);
+    let after: Vec<u64> = store.established.load().segments().map(|segment| segment.sequence()).collect();
+    let expected: Vec<u64> = before.into_iter().filter(|&number| number != sequence).collect();
+    assert!(expected.iter().all(|number| after.contains(number)), "{expected:?}, {after:?}");
+}
