@@ -16,7 +16,7 @@ use crate::atomics::{AtomicU32, Ordering, weakened};
 /// Slots of one line: 64 bytes, one cache line.
 pub const LINE_SLOTS: usize = if cfg!(loom) { 2 } else { 16 };
 /// Shards of one index.
-pub const SHARDS: u32 = if cfg!(loom) { 1 } else { 64 };
+pub const SHARDS: u32 = if cfg!(loom) { 2 } else { 64 };
 /// Lines that one probe covers.
 const PROBE_LINES: u32 = if cfg!(loom) { 2 } else { 8 };
 /// Records for each line: half as many as slots.
@@ -79,27 +79,23 @@ impl Geometry {
             .filter(move |&position| position < geometry.capacity)
     }
 
-    /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in a slot that
-    /// another writer has just taken that its record makes this one unnecessary.
+    /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in a slot of this tag
+    /// that its record makes this one unnecessary, as another writer may have been faster.
     pub fn insert(&self, slots: &[AtomicU32], tag: Tag, position: u32, covered: impl Fn(u32) -> bool) -> Inserted {
         let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
         let value = tag_bits | (position + 1);
         for slot in self.probe(tag) {
-            let found = match slots[slot].load(Ordering::Relaxed) {
+            // Acquire: pairs with the Release in `take`, as the record that the slot points at may be read.
+            let found = match slots[slot].load(Ordering::Acquire) {
                 0 => match take(&slots[slot], value) {
                     Ok(_) => return Inserted::Done,
-                    Err(winner) => {
-                        let same_tag = winner & !position_mask == tag_bits;
-                        let winner_position = (winner & position_mask).wrapping_sub(1);
-                        if same_tag && winner_position < self.capacity && covered(winner_position) {
-                            return Inserted::Done;
-                        }
-                        winner
-                    }
+                    Err(winner) => winner,
                 },
                 found => found,
             };
-            if found == value {
+            let other = (found & position_mask).wrapping_sub(1);
+            let is_of_tag = found & !position_mask == tag_bits && other < self.capacity;
+            if found == value || is_of_tag && covered(other) {
                 return Inserted::Done;
             }
         }

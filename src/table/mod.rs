@@ -19,13 +19,13 @@ mod record;
 mod ring;
 mod segment;
 mod tag;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use entry::{Entry, Lifetimes};
-pub use lease::{Lease, Watch};
 pub use index::{Geometry, LINE_SLOTS, SHARDS};
+pub use lease::{Lease, Watch};
 pub use record::{Kind, MAX_COUNT, Record};
-pub use ring::{Loaded, NoSpare, Ring, View, Writable};
+pub use ring::{Loaded, NoSpare, Ring, View, Writable, is_unread};
 pub use segment::{CHUNK, Cursor, Memory, Segment, SegmentFull};
 pub use tag::{Secret, Tag};

@@ -10,11 +10,8 @@
 //!
 //! A segment that has lost its lease can be sealed: every view in which it was active, or spare, is gone.
 
-use std::sync::Arc;
-
-use arc_swap::{ArcSwap, Guard};
-
 use super::{Lease, Memory, Record, Segment, Tag};
+use crate::atomics::{Arc, ArcSwap, Guard};
 
 /// A segment with the lease that keeps it writable.
 #[derive(Debug)]
@@ -53,6 +50,11 @@ impl<M> Clone for Writable<M> {
     fn clone(&self) -> Self {
         Self { segment: Arc::clone(&self.segment), lease: self.lease.clone() }
     }
+}
+
+/// Whether nobody but the caller holds a segment that has left its ring: it can be unmapped.
+pub fn is_unread<M>(segment: &Arc<Segment<M>>) -> bool {
+    cfg!(weak_drop) || Arc::strong_count(segment) == 1
 }
 
 impl<M: Memory> View<M> {

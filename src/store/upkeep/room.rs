@@ -9,7 +9,7 @@ use crate::metrics::Counter;
 use crate::store::file::SegmentFile;
 use crate::store::format::Layout;
 use crate::store::sizing::MAX_SEGMENTS;
-use crate::table::Segment;
+use crate::table::{Segment, is_unread};
 
 impl Upkeep {
     pub(super) fn drop_expired(&mut self, tools: &Tools<'_>) {
@@ -77,7 +77,7 @@ impl Upkeep {
     pub(super) fn remove_retired(&mut self, tools: &Tools<'_>) {
         let before = self.retired.len();
         self.retired.retain(|segment| {
-            if Arc::strong_count(segment) > 1 {
+            if !is_unread(segment) {
                 return true;
             }
             if let Err(error) = std::fs::remove_file(segment.memory().path()) {
