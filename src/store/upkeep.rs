@@ -21,7 +21,7 @@ use super::sizing::{self, Bounds};
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
 use crate::metrics::{Counter, Counters};
-use crate::table::{CHUNK, Memory, Ring, Secret, Segment};
+use crate::table::{CHUNK, Memory, Ring, Secret, Segment, Writable};
 
 /// How long a failed attempt at a spare is not repeated.
 const RETRY: Duration = Duration::from_secs(10);
@@ -145,11 +145,16 @@ impl Upkeep {
             if (wanted..=most).contains(&spare) {
                 return Ok(());
             }
-            // For another size nothing is dropped but the spare itself.
-            if !self.has_room(wanted, tools) && spare <= self.bounds.largest {
+            // Another size is made beside it if there is room, so that there is a spare all the time; else in its place. Nothing
+            // else is dropped for that.
+            if self.has_room(wanted, true, tools) {
+                return self.make_spare(wanted, tools);
+            }
+            if !self.has_room(wanted, false, tools) && spare <= self.bounds.largest {
                 return Ok(());
             }
-            self.retire_spare(tools);
+            self.exchange_spare(None, tools);
+            self.remove_retired(tools);
         }
         if self.make_room(Some(wanted), tools) {
             return self.make_spare(wanted, tools);
@@ -170,20 +175,18 @@ impl Upkeep {
         let file = create(self.kind, self.next_sequence, capacity, tools.secret, tools.directory, tools.now)?;
         self.next_sequence += 1;
         self.last_made = Some(Instant::now());
-        tools.ring.set_spare(Some(&writable(file, false)));
+        self.exchange_spare(Some(&writable(file, false)), tools);
         Ok(())
     }
 
-    /// Takes the spare away, so that another one can take its place.
-    fn retire_spare(&mut self, tools: &Tools<'_>) {
+    /// Puts a spare, or none, in the place of the present one, which leaves unless a worker has taken it into use meanwhile.
+    fn exchange_spare(&mut self, next: Option<&Writable<SegmentFile>>, tools: &Tools<'_>) {
         let spare = tools.ring.load().spare.as_ref().map(|spare| Arc::clone(&spare.segment));
-        tools.ring.set_spare(None);
-        // A worker may have taken it into use in the meantime: then it stays.
+        tools.ring.set_spare(next);
         let is_unused = |spare: &Arc<Segment<SegmentFile>>| {
             tools.ring.load().segments().all(|segment| segment.sequence() != spare.sequence())
         };
         self.retired.extend(spare.filter(is_unused));
-        self.remove_retired(tools);
     }
 }
 

@@ -137,3 +137,17 @@ fn one_damaged_file_costs_no_good_one() {
     let expected: Vec<u64> = before.into_iter().filter(|&number| number != sequence).collect();
     assert!(expected.iter().all(|number| after.contains(number)), "{expected:?}, {after:?}");
 }
+
+#[test]
+fn a_larger_spare_that_cannot_be_made_leaves_the_one_that_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    keep(&store, NOW);
+    for number in 3..20 {
+        fs::create_dir(dir.path().join(format!("state/pending-{number:08}.new"))).unwrap();
+    }
+    pend(&store, &mut store.writer(), 0..40_000, NOW).unwrap();
+    store.upkeep(NOW.plus(10), true);
+    assert_eq!(store.counters()[1].get(Counter::SpareFailures), 1, "a larger one was tried");
+    assert!(store.pending.load().spare.is_some());
+}

@@ -28,11 +28,12 @@ impl Upkeep {
         }
     }
 
-    /// Whether a spare of this capacity fits the share beside the segments that are there.
-    pub(super) fn has_room(&self, capacity: u32, tools: &Tools<'_>) -> bool {
+    /// Whether a spare of this capacity fits the share beside the segments that are there, and the present spare if wanted.
+    pub(super) fn has_room(&self, capacity: u32, beside_spare: bool, tools: &Tools<'_>) -> bool {
         let view = tools.ring.load();
+        let spare = view.spare.as_ref().filter(|_| beside_spare).map(|spare| &spare.segment);
         view.segments().count() < MAX_SEGMENTS
-            && bytes(view.segments().chain(&self.retired)) + len(capacity) <= self.bounds.share
+            && bytes(view.segments().chain(spare).chain(&self.retired)) + len(capacity) <= self.bounds.share
     }
 
     /// Drops the oldest segments until the ring is within its share with another one of `capacity` records, if any. Says
