@@ -10,6 +10,8 @@
 //! While replies wait for the socket, or for what they rest on to be durable, nothing is read. Nothing is kept between turns except input that was not answered and
 //! replies that did not fit, both in buffers from the pool.
 
+mod replies;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -234,49 +236,6 @@ impl Connection {
         }
     }
 
-    /// Writes the replies of this turn that are settled and keeps the others.
-    fn hold(&mut self, settled: usize, desk: &mut Desk<'_>) -> io::Result<Next> {
-        let Scratch { replies, pool, .. } = &mut *desk.scratch;
-        let written = if settled == 0 { 0 } else { write_some(&mut self.stream, &replies[..settled])? };
-        pool.keep(&mut self.unsent, &replies[written..]);
-        (self.sent, self.held) = (0, true);
-        // The disk has no deadline.
-        self.deadline = None;
-        Ok(Next::Hold)
-    }
-
-    /// Writes the replies of this turn; false if some have to wait.
-    fn write_replies(&mut self, now: Instant, desk: &mut Desk<'_>) -> io::Result<bool> {
-        let Scratch { replies, pool, .. } = &mut *desk.scratch;
-        let written = write_some(&mut self.stream, replies)?;
-        if written == replies.len() {
-            return Ok(true);
-        }
-        pool.keep(&mut self.unsent, &replies[written..]);
-        self.sent = 0;
-        self.deadline = Some(now + desk.patience);
-        // Registering anew reports a socket that became writable meanwhile.
-        desk.registry.reregister(&mut self.stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(false)
-    }
-
-    /// Writes what waits; false if some of it still has to.
-    fn write_unsent(&mut self, now: Instant, desk: &mut Desk<'_>) -> io::Result<bool> {
-        while self.sent < self.unsent.len() {
-            let written = self.stream.write(&self.unsent[self.sent..])?;
-            if written == 0 {
-                return Err(ErrorKind::WriteZero.into());
-            }
-            self.sent += written;
-            self.deadline = Some(now + desk.patience);
-        }
-        desk.scratch.pool.release(&mut self.unsent);
-        // A request that was begun before its time counts from now on: nothing was read meanwhile.
-        self.deadline = (!self.rest.is_empty()).then(|| now + desk.patience);
-        desk.registry.reregister(&mut self.stream, self.token, Interest::READABLE)?;
-        Ok(true)
-    }
-
     /// All replies are written.
     fn finish(&mut self, now: Instant, desk: &mut Desk<'_>) -> io::Result<Next> {
         if self.phase != (Phase::Closing { drain: true }) {
@@ -309,14 +268,6 @@ impl Connection {
         turn.counters.add(counter, 1);
         let what = format_args!("answered DUNNO to {what} and closed the connection of {}", self.stream);
         turn.warnings.warn(Warning::Limit, turn.now, what);
-    }
-}
-
-/// Writes what the socket takes now.
-fn write_some(stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
-    match stream.write(bytes) {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
-        written => written,
     }
 }
 

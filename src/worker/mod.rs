@@ -15,7 +15,7 @@
 //! | `bind.rs`, `socket.rs` | sockets to accept on |
 //! | `listener.rs`, `seats.rs`, `inbox.rs` | accepting, the limit on connections, handing over |
 //! | `event_loop.rs`, `floor.rs` | one worker: waiting, and its connections by readiness and deadline |
-//! | `conn.rs`, `stream.rs`, `pool.rs` | one connection, its socket and its buffers |
+//! | `conn.rs`, `conn/replies.rs`, `stream.rs`, `pool.rs` | one connection, its replies, its socket and its buffers |
 //! | `answer.rs` | bytes to decisions and replies |
 //! | `warnings.rs` | what peers do wrong, at a bounded rate |
 //!
