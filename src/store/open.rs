@@ -14,7 +14,6 @@ use super::file::{BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
 use super::repair::{raise_marks, rebuild};
 use super::sizing::Bounds;
-use super::upkeep::newest_time;
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
 use crate::table::{CHUNK, Lease, Memory, Ring, Secret, Segment, View, Watch, Writable};
@@ -140,7 +139,7 @@ fn reader(file: SegmentFile) -> Segment<SegmentFile> {
         segment.note_durable();
     } else {
         // Not now, or a file that can never be sealed would stay for ever, whatever its age.
-        segment.memory().note_closed(newest_time(&segment));
+        segment.memory().note_closed(segment.newest_time());
     }
     segment
 }

@@ -190,15 +190,6 @@ impl Upkeep {
     }
 }
 
-/// The latest time in it.
-pub(super) fn newest_time(segment: &Segment<SegmentFile>) -> UnixSecs {
-    let last = |chunk: u32| {
-        let filled = segment.memory().fills()[chunk as usize].load(Ordering::Relaxed).min(CHUNK);
-        segment.record(chunk * CHUNK + filled.checked_sub(1)?).map(|record| record.time)
-    };
-    (0..segment.chunks_claimed()).filter_map(last).max().unwrap_or_default()
-}
-
 /// Seconds since the first record was appended; `None` for an empty segment.
 fn age(segment: &Segment<SegmentFile>, now: UnixSecs) -> Option<u32> {
     let claimed = 0..segment.chunks_claimed();
@@ -219,7 +210,7 @@ fn seal_closed(tools: &Tools<'_>) {
     for segment in open {
         let file = segment.memory();
         if file.closed_at().is_none() {
-            file.note_closed(tools.now.max(newest_time(&segment)));
+            file.note_closed(tools.now.max(segment.newest_time()));
             tools.counters.add(Counter::SegmentsRolledOver, 1);
         }
         if !tools.may_seal || file.has_failed() || !segment.is_quiet() {

@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::index::{Geometry, Inserted};
 use super::{Record, Tag, Watch};
 use crate::atomics::{AtomicU32, AtomicU64, Ordering, weakened};
+use crate::clock::UnixSecs;
 
 /// Records of one chunk.
 pub const CHUNK: u32 = if cfg!(loom) { 2 } else { 4096 };
@@ -109,6 +110,15 @@ impl<M: Memory> Segment<M> {
     pub fn filled(&self) -> u32 {
         let claimed = self.chunks_claimed() as usize;
         self.memory.fills()[..claimed].iter().map(|fill| fill.load(Ordering::Relaxed).min(CHUNK)).sum()
+    }
+
+    /// The latest time of the last records of its chunks.
+    pub fn newest_time(&self) -> UnixSecs {
+        let last = |chunk: u32| {
+            let filled = self.memory.fills()[chunk as usize].load(Ordering::Relaxed).min(CHUNK);
+            self.record(chunk * CHUNK + filled.checked_sub(1)?).map(|record| record.time)
+        };
+        (0..self.chunks_claimed()).filter_map(last).max().unwrap_or_default()
     }
 
     /// Whether nobody can append any more; everything that was appended is then visible to the caller.
