@@ -170,6 +170,31 @@ fn full_at_restart() {
     assert!(usable(&disk.state()), "nothing was set aside");
 }
 
+/// The daemon ends at once and says why; the next one sets the file aside and serves what is left.
+#[test]
+fn truncated_under_the_daemon() {
+    let dir = TempDir::new().unwrap();
+    let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
+    let setup = Setup::new(Program::Serve, dir.path()).state(dir.path().join("state")).with(options);
+    let mut daemon = setup.start();
+    let mut client = daemon.client();
+    client.ask(&mail(0));
+    assert!(client.ask(&mail(0).at(NOW + 300)).starts_with("action=PREPEND "), "known from now on");
+    let segment = dir.path().join("state/pending-00000001.seg");
+    File::options().write(true).open(&segment).unwrap().set_len(4096).unwrap();
+    assert!((1..100_000).any(|number| client.try_ask(&mail(number)).is_err()), "it goes on without its file");
+    let status = daemon.wait().expect("the daemon ends");
+    assert_eq!(status.code(), Some(71), "{:?}", daemon.journal().lines());
+    daemon.journal().wait_for("the disk has failed, or the file was truncated");
+
+    let start = Instant::now();
+    let daemon = daemon.kill_and_restart();
+    assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(!usable(&dir.path().join("state")), "the file is set aside");
+    assert!(is_deferred(&daemon.client().ask(&mail(1))), "and new ones are recorded");
+}
+
 /// No file of the state was found damaged.
 fn usable(state: &Path) -> bool {
     fs::read_dir(state).unwrap().all(|file| file.unwrap().path().extension().is_none_or(|extension| extension != "bad"))

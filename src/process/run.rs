@@ -20,7 +20,7 @@ use crate::control::{self, Control, Reload, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::policy::Replies;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::worker::{self, Bound, PATIENCE, Running, Shared, WorkerParts};
 
 /// Runs the daemon until it is told to stop. With `--daemonize` the code is that of the background process if it failed.
@@ -52,6 +52,7 @@ fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> R
     for (level, text) in notices {
         log::log!(level, "{text}");
     }
+    store::exit_on_bus_error().map_err(RunError::Threads)?;
     let store = Store::open(&settings.state, &settings.rules, settings.workers, UnixSecs::now())?;
     pidfile.as_mut().map_or(Ok(()), Pidfile::write)?;
     for source in &lists.sources {

@@ -1,8 +1,8 @@
 //! [`Mapping`]: a segment file as slices of atomics. The only file with unsafe code.
 //!
 //! A mapping is shared with the file: what is stored survives the process at once, and a power loss after
-//! [`Mapping::flush`]. If somebody truncates the file under the daemon, the kernel ends it with SIGBUS; the next start
-//! sets the file aside.
+//! [`Mapping::flush`]. If the disk cannot give a page, or somebody truncates the file under the daemon, the kernel sends
+//! SIGBUS: see [`exit_on_bus_error`].
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -10,9 +10,34 @@ use std::io;
 use std::ops::Range;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use super::format::{FAILED_AT, FILLS_AT, Layout, SEAL_AT};
 use crate::atomics::{AtomicU32, AtomicU64};
+
+/// What the process exits with when a mapping fails, as `EX_OSERR` of sysexits.h.
+const BUS_ERROR_CODE: i32 = 71;
+const BUS_ERROR: &[u8] =
+    b"irongrey: a page of a segment file can be neither read nor written: the disk has failed, or the file \
+was truncated; the next start sets such a file aside and serves the rest\n";
+
+/// From now on the process ends at once, with code 71 and a line on standard error, when a page of a mapping cannot be had:
+/// there is no answer that rests on it. What was acknowledged is in the files, and a new process serves in milliseconds.
+pub fn exit_on_bus_error() -> io::Result<()> {
+    let action = SigAction::new(SigHandler::Handler(on_bus_error), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler calls nothing but write(2) and _exit(2), which are async-signal-safe, and does not return.
+    unsafe { sigaction(Signal::SIGBUS, &action) }?;
+    Ok(())
+}
+
+extern "C" fn on_bus_error(_signal: libc::c_int) {
+    // SAFETY: the pointer and the length are those of a static text; neither call touches memory that Rust owns.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, BUS_ERROR.as_ptr().cast(), BUS_ERROR.len());
+        libc::_exit(BUS_ERROR_CODE);
+    }
+}
 
 /// One mapped segment file.
 #[derive(Debug)]

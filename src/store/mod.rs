@@ -32,6 +32,7 @@ use std::time::Duration;
 
 pub use commits::Commits;
 pub use error::OpenError;
+pub use map::exit_on_bus_error;
 pub use session::{Session, Writer};
 
 use crate::clock::UnixSecs;
