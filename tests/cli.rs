@@ -176,6 +176,29 @@ fn a_daemon_serves_until_it_is_told_to_stop() {
     assert!(!pidfile.exists());
 }
 
+/// Root's own files may be read at the start, root's umask is not the daemon's, and what was not read of the command line is
+/// said.
+#[test]
+fn what_an_administrator_brings_along() {
+    let dir = open_dir();
+    let list = dir.path().join("clients");
+    fs::write(&list, "example.org\n").unwrap();
+    fs::set_permissions(&list, fs::Permissions::from_mode(0o600)).unwrap();
+    let lists = format!("--whitelist-clients={}", text(list.clone()));
+    let dbdir = format!("--dbdir={}", text(dir.path().join("a/b")));
+    let program = env!("CARGO_BIN_EXE_irongrey");
+    let words = ["postgrey", "--inet=127.0.0.1:0", &dbdir, &lists, "24", "--delay=9"];
+    let mut careful = Command::new("/bin/sh");
+    careful.args(["-c", r#"umask 077; exec "$0" "$@""#, program]).args(words).env_remove("POSTGREY_OPTS");
+    let mut child = careful.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    line_with(&mut log, "not read, as it follows the word 24, which is no option: 24 --delay=9");
+    line_with(&mut log, &format!("client whitelist {}: 1 entry", list.display()));
+    line_with(&mut log, " serves on ");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_reload_that_fails_is_said_and_changes_nothing() {
     let dir = open_dir();
