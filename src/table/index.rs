@@ -79,24 +79,30 @@ impl Geometry {
             .filter(move |&position| position < geometry.capacity)
     }
 
-    /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in a slot of this tag
-    /// that its record makes this one unnecessary, as another writer may have been faster.
+    /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in this tag's last
+    /// slot that its record makes this one unnecessary, as another writer may have been faster.
     pub fn insert(&self, slots: &[AtomicU32], tag: Tag, position: u32, covered: impl Fn(u32) -> bool) -> Inserted {
         let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
         let value = tag_bits | (position + 1);
+        let mut last = None;
         for slot in self.probe(tag) {
             // Acquire: pairs with the Release in `take`, as the record that the slot points at may be read.
-            let found = match slots[slot].load(Ordering::Acquire) {
-                0 => match take(&slots[slot], value) {
+            let mut found = slots[slot].load(Ordering::Acquire);
+            if found == 0 {
+                if last.is_some_and(&covered) {
+                    return Inserted::Done;
+                }
+                match take(&slots[slot], value) {
                     Ok(_) => return Inserted::Done,
-                    Err(winner) => winner,
-                },
-                found => found,
-            };
-            let other = (found & position_mask).wrapping_sub(1);
-            let is_of_tag = found & !position_mask == tag_bits && other < self.capacity;
-            if found == value || is_of_tag && covered(other) {
+                    Err(winner) => found = winner,
+                }
+            }
+            if found == value {
                 return Inserted::Done;
+            }
+            let other = (found & position_mask).wrapping_sub(1);
+            if found & !position_mask == tag_bits && other < self.capacity {
+                last = Some(other);
             }
         }
         Inserted::NoSlot

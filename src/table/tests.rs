@@ -226,3 +226,15 @@ fn writers_roll_over_under_each_other_and_every_record_is_found() {
         assert_eq!(found, 1, "record {number}");
     }
 }
+
+#[test]
+fn a_state_that_comes_again_is_recorded_again_and_one_that_stands_is_not() {
+    let Writable { segment, .. } = writable(1);
+    let mut cursor = Cursor::default();
+    // A clock that goes back and forth: the second attempt's time comes again after a third.
+    for time in [100, 50, 50, 1_000_000, 50] {
+        segment.append(&mut cursor, &Record { time: UnixSecs(time), ..record(1) }).unwrap();
+    }
+    let times: Vec<u32> = segment.find(record(1).tag).map(|record| record.time.0).collect();
+    assert_eq!(times, [100, 50, 1_000_000, 50]);
+}
