@@ -137,9 +137,6 @@ fn reader(file: SegmentFile) -> Segment<SegmentFile> {
     let segment = Segment::new(file, sequence, used, Vec::new(), Watch::default());
     if is_sealed {
         segment.note_durable();
-    } else {
-        // Not now, or a file that can never be sealed would stay for ever, whatever its age.
-        segment.memory().note_closed(segment.newest_time());
     }
     segment
 }

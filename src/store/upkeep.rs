@@ -210,7 +210,9 @@ fn seal_closed(tools: &Tools<'_>) {
     for segment in open {
         let file = segment.memory();
         if file.closed_at().is_none() {
-            file.note_closed(tools.now.max(segment.newest_time()));
+            let newest = segment.newest_time();
+            // What has failed is never sealed: with the present time it would stay for ever if the daemon restarts now and then.
+            file.note_closed(newest.max(if file.has_failed() { file.header().created } else { tools.now }));
             tools.counters.add(Counter::SegmentsRolledOver, 1);
         }
         if !tools.may_seal || file.has_failed() || !segment.is_quiet() {

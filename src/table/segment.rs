@@ -112,13 +112,14 @@ impl<M: Memory> Segment<M> {
         self.memory.fills()[..claimed].iter().map(|fill| fill.load(Ordering::Relaxed).min(CHUNK)).sum()
     }
 
-    /// The latest time of the last records of its chunks.
+    /// The latest time in it. Goes over all its records: a clock that went back has left the latest anywhere.
     pub fn newest_time(&self) -> UnixSecs {
-        let last = |chunk: u32| {
+        let newest_of = |chunk: u32| {
             let filled = self.memory.fills()[chunk as usize].load(Ordering::Relaxed).min(CHUNK);
-            self.record(chunk * CHUNK + filled.checked_sub(1)?).map(|record| record.time)
+            let positions = chunk * CHUNK..chunk * CHUNK + filled;
+            positions.filter_map(|position| self.record(position)).map(|record| record.time).max()
         };
-        (0..self.chunks_claimed()).filter_map(last).max().unwrap_or_default()
+        (0..self.chunks_claimed()).filter_map(newest_of).max().unwrap_or_default()
     }
 
     /// Whether nobody can append any more; everything that was appended is then visible to the caller.

@@ -102,3 +102,29 @@ fn an_attempt_that_was_given_up_is_not_taken_up_again_from_an_older_segment() {
     assert_eq!(writer.session().triplet(tag(&store, 0), UnixSecs(anew.0 - 1)), Triplet::Unknown, "a second back");
     assert_eq!(writer.session().triplet(tag(&store, 0), anew), Triplet::Pending { first: anew });
 }
+
+#[test]
+fn the_ends_of_time_and_steps_of_years_lose_nothing() {
+    const YEAR: u32 = 365 * DAY;
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    pass(&store, 0..10, NOW).unwrap();
+    let ends = [0, 1, i32::MAX.unsigned_abs(), i32::MAX.unsigned_abs() + 1, u32::MAX - 1, u32::MAX];
+    let steps = [NOW.0 - 10 * YEAR, NOW.0 + 10 * YEAR, NOW.0 - 3600, NOW.0 + 3600, NOW.0];
+    for (round, time) in (1..).zip([ends.as_slice(), &steps].concat()) {
+        let now = UnixSecs(time);
+        let numbers = round * 100..round * 100 + 10;
+        pend(&store, &mut store.writer(), numbers.clone(), now).unwrap();
+        // Twice, as some of it is done a round later.
+        (0..2).for_each(|_| store.upkeep(now, false));
+        assert_eq!(store.writer().session().triplet(tag(&store, numbers.start), now), Triplet::Pending { first: now });
+        pass(&store, numbers, now).unwrap();
+        drop(store);
+        store = open_at(dir.path(), now).unwrap();
+    }
+    keep(&store, NOW);
+    for number in 0..10 {
+        assert_eq!(store.writer().session().triplet(tag(&store, number), NOW), Triplet::Passed { last: NOW });
+    }
+    assert_eq!(store.counters()[1].get(Counter::SegmentsDroppedEarly), 0);
+}
