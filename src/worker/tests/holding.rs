@@ -107,22 +107,25 @@ fn a_stop_waits_for_the_round() {
 #[test]
 fn a_peer_that_is_held_is_not_evicted_and_one_that_goes_holds_nobody() {
     let server = Server::start(&Options { max_connections: 2, sync: SyncMode::Always, ..Options::default() });
-    let (mut held, idle) = (server.tcp(), server.tcp());
+    let (mut held, mut idle) = (server.tcp(), server.tcp());
     held.send(&request(1));
     server.await_count(Counter::Requests, 1);
     server.await_count(Counter::Accepted, 2);
+    // Longer than activity is told apart by: the one that is held was active before the other.
     thread::sleep(Duration::from_millis(150));
+    idle.send(b"request=other\n\n");
+    idle.expect(DUNNO);
     let mut newcomer = server.tcp();
     newcomer.send(&request(2));
-    server.await_count(Counter::Requests, 2);
-    drop(idle);
+    server.await_count(Counter::Requests, 3);
+    assert_eq!(idle.rest(), "", "it makes room");
     server.store.commit(Duration::ZERO);
     server.store.commit(Duration::ZERO);
     held.expect(&reply(1));
     newcomer.expect(&reply(2));
     let mut gone = newcomer;
     gone.send(&request(3));
-    server.await_count(Counter::Requests, 3);
+    server.await_count(Counter::Requests, 4);
     drop(gone);
     server.store.commit(Duration::ZERO);
     server.await_count(Counter::Closed, 2);
