@@ -31,17 +31,19 @@ impl Connection {
         pool.keep(&mut self.unsent, &replies[written..]);
         self.sent = 0;
         self.deadline = Some(now + desk.patience);
-        // Registering anew reports a socket that became writable meanwhile.
-        desk.registry.reregister(&mut self.stream, self.token, Interest::READABLE | Interest::WRITABLE)?;
+        self.watch_socket(desk)?;
         Ok(false)
     }
 
     /// Writes what waits; false if some of it still has to.
     pub(super) fn write_unsent(&mut self, now: Instant, desk: &mut Desk<'_>) -> io::Result<bool> {
         while self.sent < self.unsent.len() {
-            let written = self.stream.write(&self.unsent[self.sent..])?;
+            let written = write_some(&mut self.stream, &self.unsent[self.sent..])?;
             if written == 0 {
-                return Err(ErrorKind::WriteZero.into());
+                // Those that were held are not waited for yet.
+                self.deadline.get_or_insert(now + desk.patience);
+                self.watch_socket(desk)?;
+                return Ok(false);
             }
             self.sent += written;
             self.deadline = Some(now + desk.patience);
@@ -51,6 +53,11 @@ impl Connection {
         self.deadline = (!self.rest.is_empty()).then(|| now + desk.patience);
         desk.registry.reregister(&mut self.stream, self.token, Interest::READABLE)?;
         Ok(true)
+    }
+
+    /// Asks for an event when the socket takes more. Registering anew reports one that became writable meanwhile.
+    fn watch_socket(&mut self, desk: &mut Desk<'_>) -> io::Result<()> {
+        desk.registry.reregister(&mut self.stream, self.token, Interest::READABLE | Interest::WRITABLE)
     }
 }
 

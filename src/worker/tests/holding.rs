@@ -131,3 +131,32 @@ fn a_peer_that_is_held_is_not_evicted_and_one_that_goes_holds_nobody() {
     server.await_count(Counter::Closed, 2);
     server.stop();
 }
+
+#[test]
+fn held_replies_that_do_not_fit_the_socket_wait_for_it() {
+    const COUNT: usize = 8_000;
+    let server = server(1);
+    let store = std::sync::Arc::clone(&server.store);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopping = std::sync::Arc::clone(&stop);
+    let syncing = thread::spawn(move || {
+        while !stopping.load(std::sync::atomic::Ordering::Relaxed) {
+            store.commit(Duration::from_millis(1));
+        }
+    });
+    let mut client = server.unix();
+    let mut writer = Client(client.0.try_clone().unwrap());
+    let writing = thread::spawn(move || writer.send(&requests(0..COUNT)));
+    // Until its replies fill the socket.
+    let mut answered = u64::MAX;
+    while server.count(Counter::Requests) != answered {
+        answered = server.count(Counter::Requests);
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(answered < COUNT as u64, "nothing is read while replies wait");
+    client.expect(&replies(0..COUNT));
+    writing.join().unwrap();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    syncing.join().unwrap();
+    server.stop();
+}
