@@ -128,9 +128,9 @@ pub fn load(settings: &ListSettings, before: &[Source]) -> Result<Loaded, ListEr
         shipped: DEFAULT_RECIPIENTS,
     };
     files.read_into(&mut sources, |text| recipients.add(text))?;
-    for Source { kind, file, .. } in before.iter().filter(|before| before.file.is_some()) {
-        if !sources.iter().any(|source| source.kind == *kind && source.file == *file) {
-            return Err(ListError::Gone { kind: *kind, path: file.clone().unwrap_or_default() });
+    for (kind, path) in before.iter().filter_map(|before| Some((before.kind, before.file.as_ref()?))) {
+        if !sources.iter().any(|source| source.kind == kind && source.file.as_ref() == Some(path)) {
+            return Err(ListError::Gone { kind, path: path.clone() });
         }
     }
     let recipients =

@@ -22,8 +22,8 @@ pub(super) struct Signals {
     hangup: Signal,
 }
 
-/// Lets the signals wait until [`Control::new`](super::Control::new), for this thread and those that it starts: one that comes while the
-/// daemon starts ends it in order, or has it reload, once it has started.
+/// Lets the signals wait until [`Control::new`](super::Control::new), for this thread and those that it starts: one that
+/// comes while the daemon starts ends it in order, or has it reload, once it has started.
 pub fn hold() -> io::Result<()> {
     ours().thread_block().map_err(io::Error::from)
 }

@@ -22,6 +22,9 @@ const STEP: u64 = 5;
 /// After a step nothing is dropped for so long: an administrator may be about to set the clock right again.
 const SETTLE: Duration = Duration::from_secs(600);
 
+/// One round of the thread that syncs.
+type SyncRound = fn(&Store);
+
 /// The running threads; dropping `stop` ends them.
 #[derive(Debug)]
 pub struct Upkeep {
@@ -34,9 +37,18 @@ impl Upkeep {
     pub fn start(store: &Arc<Store>, settings: &StateSettings, shared: &Arc<Shared>) -> io::Result<Self> {
         let (stop, stopped) = channel::bounded(0);
         let mut threads = Vec::with_capacity(2);
-        if settings.sync != SyncMode::Os {
-            let (store, stopped, mode) = (Arc::clone(store), stopped.clone(), settings.sync);
-            threads.push(Builder::new().name("sync".to_owned()).spawn(move || sync(&store, mode, &stopped))?);
+        let sync: Option<(Duration, SyncRound)> = match settings.sync {
+            SyncMode::Every(interval) => Some((interval, Store::sync)),
+            SyncMode::Always => Some((Duration::ZERO, |store| store.commit(TICK))),
+            SyncMode::Os => None,
+        };
+        if let Some((interval, sync)) = sync {
+            let (store, stopped) = (Arc::clone(store), stopped.clone());
+            threads.push(Builder::new().name("sync".to_owned()).spawn(move || {
+                while ticks(&stopped, interval) {
+                    sync(&store);
+                }
+            })?);
         }
         let (store, shared) = (Arc::clone(store), Arc::clone(shared));
         threads.push(Builder::new().name("upkeep".to_owned()).spawn(move || {
@@ -52,22 +64,6 @@ impl Upkeep {
             // A thread that panicked has said so itself.
             let _ = thread.join();
         }
-    }
-}
-
-fn sync(store: &Store, mode: SyncMode, stopped: &Receiver<Infallible>) {
-    match mode {
-        SyncMode::Every(interval) => {
-            while ticks(stopped, interval) {
-                store.sync();
-            }
-        }
-        SyncMode::Always => {
-            while ticks(stopped, Duration::ZERO) {
-                store.commit(TICK);
-            }
-        }
-        SyncMode::Os => {}
     }
 }
 

@@ -86,8 +86,9 @@ impl Commits {
     }
 }
 
-/// Only the syncing thread takes these locks while the daemon serves.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The lock, whatever became of its last holder. No worker takes one, no code that can panic runs under one, and what they
+/// guard is right after each statement.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -121,8 +121,8 @@ impl Directory {
         self.write_run(&format!("clean {}\n", boot_id()))
     }
 
-    /// Writes down, durably, that the state is in use by so many workers. A full disk has no room for that, but for taking back what was
-    /// said before: without it the next start believes as little as on another boot.
+    /// Writes down, durably, that the state is in use by so many workers. A full disk has no room for that, but for taking
+    /// back what was said before: without it the next start believes as little as on another boot.
     pub(super) fn mark_running(&self, workers: usize) -> io::Result<()> {
         self.write_run(&format!("running {} {workers}\n", boot_id())).or_else(|error| {
             match fs::remove_file(self.path.join("run")) {

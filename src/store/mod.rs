@@ -27,7 +27,7 @@ mod tests;
 mod upkeep;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use commits::Commits;
@@ -40,6 +40,7 @@ use crate::config::{StateSettings, SyncMode};
 use crate::grey::Rules;
 use crate::metrics::{Counter, Counters};
 use crate::table::{Lifetimes, Ring, Secret, Segment};
+use commits::lock;
 use directory::Directory;
 use file::SegmentFile;
 use format::RingKind;
@@ -236,9 +237,4 @@ fn oldest_first(ring: &Ring<SegmentFile>) -> Vec<Arc<Segment<SegmentFile>>> {
 fn unsealed(pending: &Ring<SegmentFile>, established: &Ring<SegmentFile>) -> Vec<Arc<Segment<SegmentFile>>> {
     let segments = [pending, established].into_iter().flat_map(oldest_first);
     segments.filter(|segment| segment.memory().sealed_at().is_none()).collect()
-}
-
-/// No code that can panic runs under these locks, and what they guard is right after each statement.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

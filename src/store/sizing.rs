@@ -82,7 +82,8 @@ fn min_capacity(workers: usize) -> u32 {
     MIN_CAPACITY.max(workers.saturating_mul(CHUNKS_PER_WORKER * CHUNK)).min(MAX_CAPACITY)
 }
 
-fn segment_len(capacity: u32) -> u64 {
+/// Bytes of a segment file.
+pub(super) fn segment_len(capacity: u32) -> u64 {
     Layout::new(capacity).file_len() as u64
 }
 

@@ -145,8 +145,8 @@ impl Upkeep {
             if (wanted..=most).contains(&spare) {
                 return Ok(());
             }
-            // Another size is made beside it if there is room, so that there is a spare all the time; else in its place. Nothing
-            // else is dropped for that.
+            // Another size is made beside it if there is room, so that there is a spare all the time; else in its place.
+            // Nothing else is dropped for that.
             if self.has_room(wanted, true, tools) {
                 return self.make_spare(wanted, tools);
             }
@@ -211,7 +211,7 @@ fn seal_closed(tools: &Tools<'_>) {
         let file = segment.memory();
         if file.closed_at().is_none() {
             let newest = segment.newest_time();
-            // What has failed is never sealed: with the present time it would stay for ever if the daemon restarts now and then.
+            // What has failed is never sealed: with the present time it would stay for ever if there are restarts.
             file.note_closed(newest.max(if file.has_failed() { file.header().created } else { tools.now }));
             tools.counters.add(Counter::SegmentsRolledOver, 1);
         }
@@ -221,11 +221,13 @@ fn seal_closed(tools: &Tools<'_>) {
         let sealed = file.sync_all().and_then(|()| {
             // An error is reported once, and perhaps to the round of syncing that runs now.
             let _no_round = super::lock(tools.syncing);
-            if file.has_failed() { Ok(()) } else { file.seal(file.closed_at().unwrap_or(tools.now)) }
+            if !file.has_failed() {
+                file.seal(file.closed_at().unwrap_or(tools.now))?;
+                segment.note_durable();
+            }
+            Ok(())
         });
-        if sealed.is_ok() && !file.has_failed() {
-            segment.note_durable();
-        } else if let Err(error) = sealed {
+        if let Err(error) = sealed {
             file.note_failed();
             tools.counters.add(Counter::SyncFailures, 1);
             log::error!(

@@ -43,7 +43,7 @@ pub(super) struct Answered {
     /// The turn's share is used up: there may be whole requests in the rest.
     pub(super) more: bool,
     /// Where the replies begin that have to wait until what they rest on is durable.
-    pub(super) settled: Option<usize>,
+    pub(super) unsettled_from: Option<usize>,
     /// Whether and why nothing more is to be read from this peer.
     pub(super) last: Option<Last>,
 }
@@ -94,7 +94,7 @@ impl<'t> Turn<'t> {
 
     /// Answers every whole request in `input`, in order.
     pub(super) fn answer(&mut self, input: &[u8], dialogue: &mut Dialogue, replies: &mut Vec<u8>) -> Answered {
-        let (mut consumed, mut requests, mut more, mut settled) = (0, 0, false, None);
+        let (mut consumed, mut requests, mut more, mut unsettled_from) = (0, 0, false, None);
         let last = loop {
             if consumed == input.len() {
                 break None;
@@ -112,7 +112,7 @@ impl<'t> Turn<'t> {
                     let start = replies.len();
                     self.decide(&request, &mut dialogue.instances, replies);
                     if self.session.take_unsettled() {
-                        settled = settled.or(Some(start));
+                        unsettled_from = unsettled_from.or(Some(start));
                     }
                 }
                 Ok(Status::Partial) => break None,
@@ -125,7 +125,7 @@ impl<'t> Turn<'t> {
                 break Some(Last::OneReply);
             }
         };
-        Answered { consumed, more, settled, last }
+        Answered { consumed, more, unsettled_from, last }
     }
 
     /// Answers a request that cannot be decided on.

@@ -7,8 +7,8 @@
 //!    +--EOF, error or time----------------------------------------+
 //! ```
 //!
-//! While replies wait for the socket, or for what they rest on to be durable, nothing is read. Nothing is kept between turns except input that was not answered and
-//! replies that did not fit, both in buffers from the pool.
+//! While replies wait for the socket, or for what they rest on to be durable, nothing is read. Nothing is kept between turns
+//! except input that was not answered and replies that did not leave, both in buffers from the pool.
 
 mod replies;
 
@@ -123,8 +123,8 @@ impl Connection {
         self.hung_up = true;
     }
 
-    /// Whether nothing is lost to a peer that keeps to the protocol if the connection is closed now: it has asked for nothing,
-    /// or does not read what it has asked for.
+    /// Whether closing the connection now takes nothing from a peer that keeps to the protocol: it has asked for nothing, or
+    /// does not read what it has asked for.
     pub(super) fn is_idle(&self) -> bool {
         let reads_nothing = self.has_unsent() && !self.held;
         reads_nothing || !(self.backlog || self.held || self.stream.has_input())
@@ -150,7 +150,7 @@ impl Connection {
         scratch.pool.release(&mut self.unsent);
     }
 
-    /// One turn: write what waits, or read once, answer and write. An error ends this connection only and is its peer's business.
+    /// One turn: write what waits, or read once, answer and write. An error ends this connection only, and is its peer's.
     pub(super) fn turn(&mut self, turn: &mut Turn<'_>, desk: &mut Desk<'_>) -> Next {
         self.try_turn(turn, desk).unwrap_or_else(|error| match error.kind() {
             ErrorKind::Interrupted => Next::Again,
@@ -223,7 +223,7 @@ impl Connection {
         if answered.consumed > 0 || kept == 0 {
             self.deadline = (!self.rest.is_empty()).then(|| turn.now + desk.patience);
         }
-        if let Some(settled) = answered.settled {
+        if let Some(settled) = answered.unsettled_from {
             return self.hold(settled, desk);
         }
         if !replies.is_empty() && !self.write_replies(turn.now, desk)? {

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use super::{Tools, Upkeep};
 use crate::metrics::Counter;
 use crate::store::file::SegmentFile;
-use crate::store::format::Layout;
-use crate::store::sizing::MAX_SEGMENTS;
+use crate::store::sizing::{MAX_SEGMENTS, segment_len};
 use crate::table::{Segment, is_unread};
 
 impl Upkeep {
@@ -33,13 +32,13 @@ impl Upkeep {
         let view = tools.ring.load();
         let spare = view.spare.as_ref().filter(|_| beside_spare).map(|spare| &spare.segment);
         view.segments().count() < MAX_SEGMENTS
-            && bytes(view.segments().chain(spare).chain(&self.retired)) + len(capacity) <= self.bounds.share
+            && bytes(view.segments().chain(spare).chain(&self.retired)) + segment_len(capacity) <= self.bounds.share
     }
 
     /// Drops the oldest segments until the ring is within its share with another one of `capacity` records, if any. Says
     /// whether there is room for that one.
     pub(super) fn make_room(&mut self, capacity: Option<u32>, tools: &Tools<'_>) -> bool {
-        let needed = capacity.map_or(0, len);
+        let needed = capacity.map_or(0, segment_len);
         let most = MAX_SEGMENTS - usize::from(capacity.is_some());
         loop {
             self.remove_retired(tools);
@@ -102,10 +101,6 @@ fn oldest_closed(tools: &Tools<'_>) -> Option<(Arc<Segment<SegmentFile>>, u32)> 
     let oldest = Arc::clone(failed.or(view.older.last())?);
     let closed_for = oldest.memory().closed_for(tools.now)?;
     Some((oldest, closed_for))
-}
-
-fn len(capacity: u32) -> u64 {
-    Layout::new(capacity).file_len() as u64
 }
 
 fn bytes<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment<SegmentFile>>>) -> u64 {
