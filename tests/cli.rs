@@ -15,13 +15,23 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 fn irongrey(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_irongrey"));
+    program(env!("CARGO_BIN_EXE_irongrey"), words)
+}
+
+/// A call that ends by itself, within a minute.
+fn call(words: &[&str]) -> Output {
+    let words = [&["-k1", "60", env!("CARGO_BIN_EXE_irongrey")], words].concat();
+    program("timeout", &words).output().unwrap()
+}
+
+fn program(name: &str, words: &[&str]) -> Command {
+    let mut command = Command::new(name);
     command.args(words).stdin(Stdio::null()).env_remove("POSTGREY_OPTS").env_remove("POSTGREY_TEXT");
     command
 }
 
 fn outcome(words: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = irongrey(words).output().unwrap();
+    let Output { status, stderr, .. } = call(words);
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
@@ -115,7 +125,7 @@ fn what_is_wrong_on_the_command_line_exits_with_2_and_is_named() {
 #[test]
 fn help_and_version_are_no_errors() {
     for words in [&["--help"][..], &["serve", "--help"], &["postgrey", "-h"], &["postgrey", "--man"], &["--version"]] {
-        let output = irongrey(words).output().unwrap();
+        let output = call(words);
         assert!(output.status.success() && output.stderr.is_empty(), "{words:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains(if words == ["--version"] {
             "irongrey 0"
@@ -123,14 +133,14 @@ fn help_and_version_are_no_errors() {
             "Usage"
         }));
     }
-    let output = irongrey(&["postgrey", "--version"]).output().unwrap();
+    let output = call(&["postgrey", "--version"]);
     assert!(output.stdout.starts_with(b"irongrey 0"), "{output:?}");
 }
 
 #[test]
 fn every_hidden_option_stays_hidden() {
     for command in ["serve", "postgrey"] {
-        let help = String::from_utf8(irongrey(&[command, "--help"]).output().unwrap().stdout).unwrap();
+        let help = String::from_utf8(call(&[command, "--help"]).stdout).unwrap();
         assert!(help.contains("--whitelist-clients") && !help.contains("test-clock"), "{help}");
     }
 }

@@ -194,9 +194,8 @@ fn d10_a_prefix_of_nothing_is_honoured() {
 fn d10_a_bad_option_is_named() {
     let dir = TempDir::new().unwrap();
     for option in ["--delay=soon", "--ipv4cidr=33", "--retry-window=2x", "--dely=60", "--auto-whitelist-clients=5000"] {
-        let output = Setup::new(Program::Irongrey, dir.path()).with([option]).command().output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{option}: {error}");
+        let (code, error) = Setup::new(Program::Irongrey, dir.path()).with([option]).start_refused();
+        assert_eq!(code, Some(2), "{option}: {error}");
         let (name, value) = option.split_once('=').unwrap();
         assert!(error.contains(name), "{option} is not named: {error}");
         assert!(name == "--dely" || error.contains(value), "the value of {option} is not named: {error}");

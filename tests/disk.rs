@@ -110,9 +110,8 @@ fn too_small_at_start() {
 /// The start fails with a message that says where and why.
 #[track_caller]
 fn assert_refused(disk: &SmallDisk) {
-    let output = disk.setup().command().output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(output.status.code(), Some(1 | 2)), "{:?}: {error}", output.status);
+    let (code, error) = disk.setup().start_refused();
+    assert!(matches!(code, Some(1 | 2)), "{code:?}: {error}");
     assert!(error.contains("space"), "the reason is missing: {error}");
     assert!(error.contains(&disk.state().display().to_string()), "the directory is missing: {error}");
 }

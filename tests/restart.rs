@@ -178,9 +178,10 @@ fn a_stop_at_any_moment_is_in_order() {
 fn two_daemons_on_one_state() {
     let dir = TempDir::new().unwrap();
     let daemon = setup(&dir).start();
-    let second = setup(&dir).unix(dir.path().join("second.sock")).command().output().unwrap();
-    let error = String::from_utf8_lossy(&second.stderr);
-    assert_eq!(second.status.code(), Some(75), "{error}");
+    // It has the state once it answers; connections are taken before that.
+    assert!(is_deferred(&daemon.client().ask(&mail(1).at(*NOW))));
+    let (code, error) = setup(&dir).unix(dir.path().join("second.sock")).start_refused();
+    assert_eq!(code, Some(75), "{error}");
     assert!(error.contains(&daemon.pid().to_string()), "the first one's number is missing: {error}");
     assert!(!dir.path().join("second.sock").exists(), "it leaves no socket that nobody answers on");
     assert!(is_deferred(&daemon.client().ask(&mail(1).at(*NOW))), "the first one still serves");
@@ -191,9 +192,8 @@ fn two_daemons_on_one_state() {
 fn two_daemons_on_one_socket() {
     let dir = TempDir::new().unwrap();
     let daemon = setup(&dir).start();
-    let second = setup(&dir).state(dir.path().join("second")).command().output().unwrap();
-    let error = String::from_utf8_lossy(&second.stderr);
-    assert!(!second.status.success(), "{error}");
+    let (code, error) = setup(&dir).state(dir.path().join("second")).start_refused();
+    assert_eq!(code, Some(1), "{error}");
     let Address::Unix(socket) = daemon.address() else { unreachable!() };
     assert!(error.contains(&socket.display().to_string()), "the socket is not named: {error}");
     assert!(is_deferred(&daemon.client().ask(&mail(1).at(*NOW))), "the first one still serves");

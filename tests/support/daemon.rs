@@ -92,8 +92,14 @@ impl Setup {
         &self.address
     }
 
-    /// The command line, for a test that expects the start to fail.
-    pub(crate) fn command(&self) -> Command {
+    /// Starts the daemon, which must not serve: its exit code, and what it wrote.
+    pub(crate) fn start_refused(&self) -> (Option<i32>, String) {
+        let output = self.command("timeout -k 1 60").output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// The command line, with another program in front of it.
+    fn command(&self, prefix: &str) -> Command {
         let mut words = match self.program {
             Program::Irongrey => vec![env!("CARGO_BIN_EXE_irongrey").to_owned(), "postgrey".to_owned()],
             Program::Serve => vec![env!("CARGO_BIN_EXE_irongrey").to_owned(), "serve".to_owned()],
@@ -112,7 +118,7 @@ impl Setup {
 
         let mut command = Command::new("/bin/sh");
         let limit = self.file_limit.map(|files| format!("ulimit -n {files}; ")).unwrap_or_default();
-        command.args(["-c", &format!(r#"{limit}exec "$0" "$@""#)]).args(words);
+        command.args(["-c", &format!(r#"{limit}exec {prefix} "$0" "$@""#)]).args(words);
         if self.program == Program::Postgrey {
             command.env("TZ", noon());
         }
@@ -122,7 +128,7 @@ impl Setup {
 
     /// Starts the daemon and waits until it accepts connections.
     pub(crate) fn start(&self) -> Daemon {
-        let mut process = Guarded::spawn(&mut self.command());
+        let mut process = Guarded::spawn(&mut self.command(""));
         let journal = Journal::default();
         journal.follow(process.child().stderr.take().unwrap());
         let mut daemon = Daemon { process, journal, setup: self.clone() };
