@@ -4,11 +4,14 @@
 //! 75 the state directory is in use.
 
 use std::env;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use irongrey::cli::{self, Command, Environment};
+use irongrey::cli::{self, Command, Environment, StateCommand};
+use irongrey::clock::UnixSecs;
 use irongrey::config::Host;
-use irongrey::process;
+use irongrey::{process, store};
 
 fn main() -> ExitCode {
     let command = match cli::parse(env::args_os().collect(), &Environment::read()) {
@@ -23,12 +26,27 @@ fn main() -> ExitCode {
     let settings = match command {
         Command::Serve(arguments) => arguments.settings(&host),
         Command::Postgrey(arguments) => arguments.settings(&host),
+        Command::State(StateCommand::Check { directory }) => return check(&directory),
     };
     let settings = match settings {
         Ok(settings) => settings,
         Err(error) => return fail(&error, 2),
     };
     process::run(&settings).unwrap_or_else(|error| fail(&error, error.exit_code()))
+}
+
+fn check(directory: &Path) -> ExitCode {
+    // Somebody may truncate a segment while it is looked at.
+    if let Err(error) = store::exit_on_bus_error() {
+        return fail(&error, 1);
+    }
+    match store::Report::read(directory, UnixSecs::now()) {
+        Ok(report) => {
+            let _ = write!(io::stdout(), "{report}");
+            ExitCode::from(report.exit_code())
+        }
+        Err(error) => fail(&error, 1),
+    }
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -244,4 +245,30 @@ fn a_local_list_that_is_gone_keeps_the_old_one() {
     daemon.signal(Signal::SIGHUP);
     daemon.journal().wait_for("clients.local is gone");
     assert_eq!(client.ask(&listed), "action=DUNNO");
+}
+
+/// `irongrey state check` beside a daemon under load, after it was killed, and on what somebody has damaged.
+#[test]
+fn a_state_is_checked_beside_the_daemon_and_after_it() {
+    let dir = TempDir::new().unwrap();
+    let daemon = setup(&dir).start();
+    let mut client = daemon.client();
+    for number in 0..50 {
+        assert!(is_deferred(&client.ask(&mail(number).at(*NOW))));
+    }
+    let check = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_irongrey"));
+        let output = command.args(["state", "check"]).arg(dir.path().join("serve-state")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, report) = check();
+    assert!(code == Some(0) && report.contains(&format!("in use by process {}", daemon.pid())), "{report}");
+    assert!(report.contains(" 50 pending"), "{report}");
+    daemon.signal(Signal::SIGKILL);
+    drop(daemon);
+    let (code, report) = check();
+    assert!(code == Some(0) && report.contains("the last process was killed"), "{report}");
+    std::fs::write(dir.path().join("serve-state/pending-00000001.seg"), "damaged").unwrap();
+    let (code, report) = check();
+    assert!(code == Some(1) && report.contains("pending-00000001.seg: damaged: "), "{report}");
 }

@@ -5,7 +5,7 @@
 //! option, and the words of `POSTGREY_OPTS` before those of the command line.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -28,6 +28,21 @@ pub enum Command {
     /// Run the daemon with postgrey's own options
     #[command(version, display_name = "irongrey")]
     Postgrey(Box<PostgreyArgs>),
+    /// Look at the state on the disk
+    #[command(subcommand)]
+    State(StateCommand),
+}
+
+/// What is to be done with a state directory.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Report segments, records and damage, and what a start would do; changes nothing, and may run beside the daemon
+    #[command(after_help = "Exit codes: 0 in order, 1 damaged or not readable, 2 a start would be refused")]
+    Check {
+        /// The state directory
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// What postgrey's service files leave in the environment.

@@ -21,6 +21,7 @@ fn read(line: &[&str], environment: &Environment) -> Result<Settings, String> {
     let settings = match parse(words, environment).map_err(|error| error.to_string())? {
         Command::Serve(args) => args.settings(&host()),
         Command::Postgrey(args) => args.settings(&host()),
+        Command::State(_) => unreachable!("not a daemon"),
     };
     settings.map_err(|error| error.to_string())
 }

@@ -10,7 +10,7 @@
 //! | `*.bad` | 0600 | damaged segments, set aside; the newest four are kept |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::error::OpenError;
 use super::format::RingKind;
-use crate::config::MAX_WORKERS;
+use super::listing::{self, Listing, boot_id, written_by};
 use crate::table::Secret;
 
 /// How many damaged files are kept.
@@ -32,20 +32,6 @@ pub(super) struct Directory {
     _lock: Flock<File>,
 }
 
-/// How the last run ended, which tells what can be believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LastRun {
-    /// Everything was synced and the files closed.
-    Clean,
-    /// The process died, the kernel lives: the page cache has all that it wrote.
-    SameBoot {
-        /// How many wrote.
-        workers: usize,
-    },
-    /// The machine went down, or the files come from elsewhere: any page may be old.
-    OtherBoot,
-}
-
 impl Directory {
     /// Makes the directory if it does not exist, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
@@ -56,13 +42,9 @@ impl Directory {
             .map_err(OpenError::io(path, "make the directory"))?;
         let lock_path = path.join("lock");
         let file = options(true).create(true).open(&lock_path).map_err(OpenError::io(&lock_path, "open the lock"))?;
-        let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, errno)| {
-            if errno != Errno::EWOULDBLOCK {
-                return OpenError::io(&lock_path, "lock")(errno.into());
-            }
-            let mut pid = String::new();
-            let _ = file.read_to_string(&mut pid);
-            OpenError::InUse { path: path.to_owned(), pid: pid.trim().to_owned() }
+        let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, errno)| match errno {
+            Errno::EWOULDBLOCK => OpenError::InUse { path: path.to_owned(), pid: written_by(&mut file) },
+            _ => OpenError::io(&lock_path, "lock")(errno.into()),
         })?;
         // Over the old one, so that a full disk has room for it; without a number the second process is told less.
         let pid = format!("{}\n", std::process::id());
@@ -83,14 +65,10 @@ impl Directory {
     /// The key; a new one is made if there is none and there are no segments either.
     pub(super) fn secret(&self, has_segments: bool) -> Result<Secret, OpenError> {
         let path = self.key_path();
-        match fs::read_to_string(&path) {
-            Ok(text) => parse_key(text.trim()).ok_or(OpenError::BadKey { path }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && has_segments => {
-                Err(OpenError::KeyMissing { path })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_key(&path),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(OpenError::BadKey { path }),
-            Err(error) => Err(OpenError::io(&path, "read the key")(error)),
+        match listing::key(&path)? {
+            Some(secret) => Ok(secret),
+            None if has_segments => Err(OpenError::KeyMissing { path }),
+            None => self.make_key(&path),
         }
     }
 
@@ -101,19 +79,6 @@ impl Directory {
         let text = format!("{:032x}\n", u128::from_be_bytes(key));
         self.write_whole("key", 0o400, text.as_bytes()).map_err(OpenError::io(path, "write the key"))?;
         Ok(Secret(key))
-    }
-
-    /// How the last run ended. A file that cannot be read counts as another boot: that only costs time.
-    pub(super) fn last_run(&self) -> LastRun {
-        let text = fs::read_to_string(self.path.join("run")).unwrap_or_default();
-        match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
-            ["clean", _] => LastRun::Clean,
-            ["running", boot, workers] if boot == boot_id() => {
-                LastRun::SameBoot { workers: workers.parse().unwrap_or(MAX_WORKERS).min(MAX_WORKERS) }
-            }
-            ["running", boot] if boot == boot_id() => LastRun::SameBoot { workers: MAX_WORKERS },
-            _ => LastRun::OtherBoot,
-        }
     }
 
     /// Writes down, durably, that the state is at rest.
@@ -136,22 +101,15 @@ impl Directory {
         self.write_whole("run", 0o600, text.as_bytes())
     }
 
-    /// The segment files, in no order, and removes what was not finished.
+    /// The segment files, and removes what was not finished.
     pub(super) fn segment_files(&self) -> io::Result<Vec<PathBuf>> {
-        let mut segments = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some("seg") => segments.push(path),
-                Some("new") => {
-                    if let Err(error) = fs::remove_file(&path) {
-                        log::warn!("{}: an unfinished file that cannot be removed: {error}", path.display());
-                    }
-                }
-                _ => {}
+        let listing = Listing::read(&self.path)?;
+        for path in &listing.unfinished {
+            if let Err(error) = fs::remove_file(path) {
+                log::warn!("{}: an unfinished file that cannot be removed: {error}", path.display());
             }
         }
-        Ok(segments)
+        Ok(listing.segments)
     }
 
     /// Renames a damaged file and removes the oldest of those that were set aside before.
@@ -195,11 +153,9 @@ impl Directory {
     /// The damaged files that are kept, the newest first.
     fn bad_files(&self) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
         let mut files = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if entry.path().extension().is_some_and(|extension| extension == "bad") {
-                files.push((entry.path(), entry.metadata()?));
-            }
+        for path in Listing::read(&self.path)?.set_aside {
+            let metadata = fs::symlink_metadata(&path)?;
+            files.push((path, metadata));
         }
         files.sort_by_key(|(_, metadata)| std::cmp::Reverse(metadata.modified().ok()));
         Ok(files)
@@ -223,14 +179,4 @@ pub(super) fn options(write: bool) -> OpenOptions {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     options.read(true).write(write).mode(0o600).custom_flags(flags.bits());
     options
-}
-
-fn parse_key(text: &str) -> Option<Secret> {
-    let is_key = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_key.then(|| u128::from_str_radix(text, 16).ok())?.map(|key| Secret(key.to_be_bytes()))
-}
-
-/// The kernel's name for this boot; where there is none every start counts as another boot.
-fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }

@@ -32,6 +32,15 @@ pub(super) struct SegmentFile {
     opened: Instant,
 }
 
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To be served.
+    Serve,
+    /// To be looked at, also while another process serves it: nothing that is stored reaches the file.
+    Look,
+}
+
 /// Why a file is not used as a segment.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadFile {
@@ -89,8 +98,8 @@ impl SegmentFile {
     }
 
     /// Opens an existing file.
-    pub(super) fn open(path: &Path) -> Result<Self, BadFile> {
-        let file = match options(true).open(path) {
+    pub(super) fn open(path: &Path, access: Access) -> Result<Self, BadFile> {
+        let file = match options(access == Access::Serve).open(path) {
             Ok(file) => file,
             Err(_) if !fs::symlink_metadata(path)?.is_file() => return Err(BadFile::NotAFile),
             Err(error) => return Err(error.into()),
@@ -103,7 +112,11 @@ impl SegmentFile {
         if path.file_name().is_none_or(|name| *name != *header.file_name()) {
             return Err(BadFile::OtherName(header.file_name()));
         }
-        let map = Mapping::new(&file, Layout::new(header.capacity))?;
+        let layout = Layout::new(header.capacity);
+        let map = match access {
+            Access::Serve => Mapping::new(&file, layout),
+            Access::Look => Mapping::private(&file, layout),
+        }?;
         Ok(Self::known(map, header, path.to_owned()))
     }
 
@@ -141,6 +154,11 @@ impl SegmentFile {
 
     pub(super) fn layout(&self) -> Layout {
         Layout::new(self.header.capacity)
+    }
+
+    /// Whether its seal word is neither a seal nor nothing.
+    pub(super) fn has_damaged_seal(&self) -> bool {
+        self.sealed_at().is_none() && self.map.seal().load(Ordering::Relaxed) != 0
     }
 
     /// Bytes on disk.

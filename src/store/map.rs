@@ -55,6 +55,14 @@ impl Mapping {
         Ok(Self { map, layout })
     }
 
+    /// The same, but what is stored stays in this process.
+    pub(super) fn private(file: &File, layout: Layout) -> io::Result<Self> {
+        // SAFETY: memmap2 asks that nobody changes the file under the slices that it hands out. None is taken: the mapping is
+        // reached as atomics only, like a shared one.
+        let map = unsafe { MmapOptions::new().len(layout.file_len()).map_copy(file) }?;
+        Ok(Self { map: map.into(), layout })
+    }
+
     /// The seal word.
     pub(super) fn seal(&self) -> &AtomicU64 {
         &self.words(SEAL_AT, 1)[0]

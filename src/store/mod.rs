@@ -5,17 +5,20 @@
 //! | `format.rs` | the segment file, byte by byte |
 //! | `map.rs` | a file as slices of atomics; UNSAFE |
 //! | `file.rs` | birth, opening and seal of a segment file |
-//! | `directory.rs` | lock, key, how the last run ended |
+//! | `directory.rs`, `listing.rs` | lock, key, how the last run ended, the names of the files |
 //! | `open.rs`, `repair.rs` | start, also after an unclean end |
+//! | `check` | what a directory holds and what is damaged, without a change |
 //! | `session.rs` | one worker's way into the state |
 //! | `sync.rs`, `commits.rs` | appended records made durable, and replies that wait for that |
 //! | `upkeep.rs`, `upkeep/room.rs`, `sizing.rs` | spares, roll-over by age, seal, drop |
 
+mod check;
 mod commits;
 mod directory;
 mod error;
 mod file;
 mod format;
+mod listing;
 mod map;
 mod open;
 mod repair;
@@ -30,6 +33,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use check::Report;
 pub use commits::Commits;
 pub use error::OpenError;
 pub use map::exit_on_bus_error;

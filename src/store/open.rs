@@ -5,13 +5,14 @@
 //! together: sealed segments, the newest one that is not sealed and holds anything as the active one, an empty one as
 //! the spare.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::directory::{Directory, LastRun};
+use super::directory::Directory;
 use super::error::OpenError;
-use super::file::{BadFile, SegmentFile};
+use super::file::{Access, BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
+use super::listing::LastRun;
 use super::repair::{raise_marks, rebuild};
 use super::sizing::Bounds;
 use crate::atomics::Ordering;
@@ -31,17 +32,10 @@ impl Contents {
         let io = |what| OpenError::io(directory.path(), what);
         let paths = directory.segment_files().map_err(io("list the directory"))?;
         let secret = directory.secret(!paths.is_empty())?;
-        let (mut files, mut damaged) = (Vec::new(), Vec::<(PathBuf, BadFile)>::new());
+        let (mut files, mut damaged) = (Vec::new(), Vec::new());
         for path in paths {
-            match SegmentFile::open(&path) {
-                Ok(file) if file.header().key_check != key_check(&secret) => {
-                    return Err(OpenError::OtherKey { path, key: directory.key_path() });
-                }
+            match look_at(&path, Access::Serve, &directory.key_path(), Some(&secret))? {
                 Ok(file) => files.push(file),
-                Err(BadFile::Header(BadHeader::Version(version))) => {
-                    return Err(OpenError::OtherVersion { path, version });
-                }
-                Err(BadFile::Io(error)) => return Err(OpenError::io(&path, "open the segment")(error)),
                 Err(reason) => damaged.push((path, reason)),
             }
         }
@@ -50,7 +44,7 @@ impl Contents {
             log::error!("{}: {reason}; set aside as {}, the rest is used", path.display(), aside.display());
         }
         files.sort_by_key(|file| file.header().sequence);
-        Ok(Self { secret, files, last_run: directory.last_run() })
+        Ok(Self { secret, files, last_run: LastRun::read(directory.path()) })
     }
 
     /// Makes fill marks and indexes believable as far as that has to be before they are served.
@@ -78,32 +72,75 @@ impl Contents {
         bounds: &Bounds,
         now: UnixSecs,
     ) -> Result<Ring<SegmentFile>, OpenError> {
-        let mine = self.files.extract_if(.., |file| file.ring() == kind);
-        let (empty, mut used): (Vec<_>, Vec<_>) = mine.partition(SegmentFile::is_unused);
-        let number = |file: Option<&SegmentFile>| file.map_or(0, |file| file.header().sequence);
-        let next_sequence = number(used.last()).max(number(empty.last())) + 1;
-        let newest_used = number(used.last());
-        let (newer, needless): (Vec<_>, Vec<_>) =
-            empty.into_iter().partition(|file| file.header().sequence > newest_used);
-        let mut newer = newer.into_iter();
-        // Only the newest is gone on with: what lies before it was closed, whether it was sealed or not.
-        let may_go_on = |file: &mut SegmentFile| file.sealed_at().is_none() && !file.has_failed();
-        let active = match used.pop_if(may_go_on).or_else(|| newer.next()) {
+        let Parts { older, active, spare, needless, next_sequence } = Parts::of(kind, &mut self.files);
+        let active = match active {
             Some(active) => active,
             None => create(kind, next_sequence, bounds.min_capacity, &self.secret, directory, now)
                 .map_err(OpenError::io(directory.path(), "make a segment file"))?,
         };
-        let spare = newer.next();
-        for file in needless.into_iter().chain(newer) {
+        for file in needless {
             std::fs::remove_file(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
         }
         // In the same boot the memory is as the last process left it, so its chunks can be gone on with.
         let resume = self.last_run != LastRun::OtherBoot;
         Ok(Ring::new(View {
             active: writable(active, resume),
-            older: used.into_iter().rev().map(|file| Arc::new(reader(file))).collect(),
+            older: older.into_iter().rev().map(|file| Arc::new(reader(file))).collect(),
             spare: spare.map(|file| writable(file, resume)),
         }))
+    }
+}
+
+/// What the files of a ring are to a start.
+pub(super) struct Parts {
+    /// Only read, the oldest first.
+    pub(super) older: Vec<SegmentFile>,
+    /// Appended to.
+    pub(super) active: Option<SegmentFile>,
+    pub(super) spare: Option<SegmentFile>,
+    /// Neither needed nor holding anything.
+    pub(super) needless: Vec<SegmentFile>,
+    /// A number that no file has.
+    next_sequence: u64,
+}
+
+impl Parts {
+    /// Takes the files of this ring, whose fill marks are right. They are in the order of their numbers.
+    pub(super) fn of(kind: RingKind, files: &mut Vec<SegmentFile>) -> Self {
+        let mine = files.extract_if(.., |file| file.ring() == kind);
+        let (empty, mut used): (Vec<_>, Vec<_>) = mine.partition(SegmentFile::is_unused);
+        let number = |file: Option<&SegmentFile>| file.map_or(0, |file| file.header().sequence);
+        let next_sequence = number(used.last()).max(number(empty.last())) + 1;
+        let newest_used = number(used.last());
+        let (newer, mut needless): (Vec<_>, Vec<_>) =
+            empty.into_iter().partition(|file| file.header().sequence > newest_used);
+        let mut newer = newer.into_iter();
+        // Only the newest is gone on with: what lies before it was closed, whether it was sealed or not.
+        let may_go_on = |file: &mut SegmentFile| file.sealed_at().is_none() && !file.has_failed();
+        let active = used.pop_if(may_go_on).or_else(|| newer.next());
+        let spare = newer.next();
+        needless.extend(newer);
+        Self { older: used, active, spare, needless, next_sequence }
+    }
+}
+
+/// Opens a segment file: a usable one, or why it is damaged. What forbids a start is the error; the key is compared if there is
+/// one.
+pub(super) fn look_at(
+    path: &Path,
+    access: Access,
+    key_path: &Path,
+    secret: Option<&Secret>,
+) -> Result<Result<SegmentFile, BadFile>, OpenError> {
+    match SegmentFile::open(path, access) {
+        Ok(file) if secret.is_some_and(|secret| file.header().key_check != key_check(secret)) => {
+            Err(OpenError::OtherKey { path: path.to_owned(), key: key_path.to_owned() })
+        }
+        Err(BadFile::Header(BadHeader::Version(version))) => {
+            Err(OpenError::OtherVersion { path: path.to_owned(), version })
+        }
+        Err(BadFile::Io(error)) => Err(OpenError::io(path, "open the segment")(error)),
+        other => Ok(other),
     }
 }
 
@@ -132,7 +169,7 @@ pub(super) fn writable(file: SegmentFile, resume: bool) -> Writable<SegmentFile>
 }
 
 /// A segment that is only read.
-fn reader(file: SegmentFile) -> Segment<SegmentFile> {
+pub(super) fn reader(file: SegmentFile) -> Segment<SegmentFile> {
     let (sequence, used, is_sealed) = (file.header().sequence, file.chunks_used(), file.sealed_at().is_some());
     let segment = Segment::new(file, sequence, used, Vec::new(), Watch::default());
     if is_sealed {

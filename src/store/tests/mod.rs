@@ -1,5 +1,6 @@
 //! The store on real files: what its tests share.
 
+mod check;
 mod clock;
 mod damage;
 mod failing;

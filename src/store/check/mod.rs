@@ -1,0 +1,116 @@
+//! `irongrey state check`: what a state directory holds, what of it is damaged, and what a start would do. Nothing is changed,
+//! so it may be run beside the daemon.
+
+mod survey;
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+use super::file::{Access, BadFile, SegmentFile};
+use super::format::RingKind;
+use super::listing::{LastRun, Listing, holder, key};
+use super::open::{Parts, look_at};
+use crate::clock::UnixSecs;
+use survey::{Survey, survey};
+
+/// What was found in a state directory. Its text is the report.
+#[derive(Debug)]
+pub struct Report {
+    directory: PathBuf,
+    now: UnixSecs,
+    /// The process that has it.
+    holder: Option<String>,
+    last_run: LastRun,
+    has_key: bool,
+    /// Why a start would be refused.
+    refusals: Vec<OpenError>,
+    /// What a start would set aside.
+    damaged: Vec<(PathBuf, BadFile)>,
+    segments: Vec<Survey>,
+    /// Damaged files that earlier starts have set aside, with their bytes.
+    set_aside: Vec<(PathBuf, u64)>,
+    unfinished: Vec<PathBuf>,
+}
+
+/// What a segment is to the daemon that serves it, or to a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Only read, and its index is believed after any end.
+    Sealed,
+    /// Only read, to be sealed.
+    Closed,
+    /// Appended to.
+    Active,
+    /// The next to be appended to.
+    Spare,
+    /// A start removes it.
+    Unused,
+}
+
+impl Report {
+    /// Looks through the directory. An error is one that says nothing about its contents.
+    pub fn read(directory: &Path, now: UnixSecs) -> Result<Self, OpenError> {
+        let Listing { segments: paths, unfinished, set_aside } =
+            Listing::read(directory).map_err(OpenError::io(directory, "list the directory"))?;
+        let key_path = directory.join("key");
+        let (mut refusals, mut damaged, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        let secret = key(&key_path).unwrap_or_else(|error| {
+            refusals.push(error);
+            None
+        });
+        if secret.is_none() && refusals.is_empty() && !paths.is_empty() {
+            refusals.push(OpenError::KeyMissing { path: key_path.clone() });
+        }
+        for path in paths {
+            match look_at(&path, Access::Look, &key_path, secret.as_ref()) {
+                Ok(Ok(file)) => files.push(file),
+                Ok(Err(reason)) => damaged.push((path, reason)),
+                Err(error) => refusals.push(error),
+            }
+        }
+        files.sort_by_key(|file| file.header().sequence);
+        let with_size = |path: PathBuf| {
+            let bytes = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
+            (path, bytes)
+        };
+        Ok(Self {
+            directory: directory.to_owned(),
+            now,
+            holder: holder(directory)?,
+            last_run: LastRun::read(directory),
+            has_key: secret.is_some(),
+            refusals,
+            damaged,
+            segments: RingKind::BOTH.into_iter().flat_map(|kind| with_roles(kind, &mut files)).collect(),
+            set_aside: set_aside.into_iter().map(with_size).collect(),
+            unfinished,
+        })
+    }
+
+    /// Whether marks and slots can be expected to be complete: nobody writes, and the last one has closed the files.
+    fn is_at_rest(&self) -> bool {
+        self.holder.is_none() && self.last_run == LastRun::Clean
+    }
+
+    /// The exit code: 1 for damage, 2 for what the administrator has to put right before a start, otherwise 0.
+    pub fn exit_code(&self) -> u8 {
+        let is_damaged = !self.damaged.is_empty() || self.segments.iter().any(|one| one.is_damaged(self.is_at_rest()));
+        match (is_damaged, self.refusals.is_empty()) {
+            (true, _) => 1,
+            (false, false) => 2,
+            (false, true) => 0,
+        }
+    }
+}
+
+fn with_roles(kind: RingKind, files: &mut Vec<SegmentFile>) -> Vec<Survey> {
+    let Parts { older, active, spare, needless, .. } = Parts::of(kind, files);
+    let older =
+        older.into_iter().map(|file| (if file.sealed_at().is_some() { Role::Sealed } else { Role::Closed }, file));
+    let single = |role: Role, file: Option<SegmentFile>| file.map(|file| (role, file));
+    let rest = needless.into_iter().map(|file| (Role::Unused, file));
+    let all = older.chain(single(Role::Active, active)).chain(single(Role::Spare, spare)).chain(rest);
+    all.map(|(role, file)| survey(role, file)).collect()
+}

@@ -1,0 +1,151 @@
+//! The report in words.
+
+use std::fmt;
+use std::path::Path;
+
+use super::survey::{KINDS, Survey};
+use super::{Report, Role};
+use crate::clock::UnixSecs;
+use crate::store::listing::LastRun;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.holder {
+            Some(pid) => writeln!(f, "{}: in use by process {pid}", self.directory.display())?,
+            None => writeln!(f, "{}: not in use", self.directory.display())?,
+        }
+        if !self.segments.is_empty() {
+            writeln!(
+                f,
+                "\n{:<25}{:<8}{:>10}{:>6}{:>8}{:>8}  records",
+                "segment", "is", "capacity", "fill", "oldest", "newest"
+            )?;
+        }
+        for segment in &self.segments {
+            self.write_segment(f, segment)?;
+        }
+        if let Some(all) = self.totals() {
+            writeln!(f, "records in all: {all}")?;
+        }
+        writeln!(f)?;
+        for segment in &self.segments {
+            self.write_findings(f, segment)?;
+        }
+        for (path, bytes) in &self.set_aside {
+            writeln!(f, "{}: damaged and set aside by an earlier start, {bytes} bytes", name(path))?;
+        }
+        self.write_start(f)
+    }
+}
+
+impl Report {
+    fn write_segment(&self, f: &mut fmt::Formatter<'_>, segment: &Survey) -> fmt::Result {
+        let [oldest, newest] = match segment.times {
+            Some((first, last)) => [first, last].map(|time| age(self.now, time)),
+            None => ["-", "-"].map(str::to_owned),
+        };
+        let percent = segment.records() * 100 / u64::from(segment.capacity);
+        let role = match segment.role {
+            Role::Sealed => "sealed",
+            Role::Closed => "closed",
+            Role::Active => "active",
+            Role::Spare => "spare",
+            Role::Unused => "unused",
+        };
+        let (name, capacity) = (name(&segment.path), segment.capacity);
+        let records = counts(segment.counts);
+        writeln!(f, "{name:<25}{role:<8}{capacity:>10}{percent:>5}%{oldest:>8}{newest:>8}  {records}")
+    }
+
+    /// The records of all segments, if there are several.
+    fn totals(&self) -> Option<String> {
+        let sum = |kind: usize| self.segments.iter().map(|segment| segment.counts[kind]).sum();
+        (self.segments.len() > 1).then(|| counts([0, 1, 2, 3].map(sum)))
+    }
+
+    fn write_findings(&self, f: &mut fmt::Formatter<'_>, segment: &Survey) -> fmt::Result {
+        let name = name(&segment.path);
+        let is_damaged = self.is_at_rest() || segment.role == Role::Sealed;
+        let consequence = match (is_damaged, &self.holder) {
+            (true, _) => "damage, as nothing is missing where files were closed or sealed",
+            (false, Some(_)) => "on their way",
+            (false, None) => "a start sees to them",
+        };
+        let greylisted = "their senders are greylisted once more";
+        let findings = [
+            (segment.damaged, "damaged records", greylisted),
+            (segment.lost, "records lost to a power failure", greylisted),
+            (segment.unindexed, "records without a place in the index", consequence),
+            (segment.unmarked, "records above the fill marks", consequence),
+        ];
+        for (count, what, consequence) in findings.into_iter().filter(|(count, ..)| *count > 0) {
+            writeln!(f, "{name}: {what}: {count}; {consequence}")?;
+        }
+        if segment.has_damaged_seal {
+            writeln!(f, "{name}: its seal is damaged: it counts as not sealed")?;
+        }
+        if segment.has_failed {
+            writeln!(
+                f,
+                "{name}: the disk has failed to take it: what was last appended may not survive a power failure"
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_start(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for path in &self.unfinished {
+            writeln!(f, "{}: not finished when the process died; a start removes it", name(path))?;
+        }
+        for (path, reason) in &self.damaged {
+            writeln!(f, "{}: damaged: {reason}; a start sets it aside and serves the rest", name(path))?;
+        }
+        for refusal in &self.refusals {
+            writeln!(f, "a start is refused: {refusal}")?;
+        }
+        if let Some(pid) = &self.holder {
+            return writeln!(f, "a second daemon is refused while process {pid} runs");
+        }
+        if !self.refusals.is_empty() {
+            return Ok(());
+        }
+        if self.segments.is_empty() && !self.has_key {
+            return writeln!(f, "a start makes a new key and serves an empty state");
+        }
+        let open = self.segments.iter().filter(|segment| segment.role != Role::Sealed);
+        let records: u64 = open.map(Survey::records).sum();
+        match self.last_run {
+            LastRun::Clean => writeln!(f, "closed cleanly: a start serves at once"),
+            LastRun::SameBoot { .. } => writeln!(
+                f,
+                "the last process was killed: a start serves at once and looks for slots that are missing behind that"
+            ),
+            LastRun::OtherBoot => writeln!(
+                f,
+                "from another boot, or a copy: a start makes the index of {records} records anew before it serves"
+            ),
+        }
+    }
+}
+
+fn name(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+fn counts(counts: [u64; 4]) -> String {
+    let kinds = counts.iter().zip(KINDS).filter(|(count, _)| **count > 0);
+    let words: Vec<_> = kinds.map(|(count, (_, name))| format!("{count} {name}")).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+/// How long ago, in the two largest units; a time that lies ahead has a minus.
+fn age(now: UnixSecs, time: UnixSecs) -> String {
+    let (sign, seconds) = if time > now { ("-", time.since(now)) } else { ("", now.since(time)) };
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{sign}{seconds}s"),
+        (0, 0, _) => format!("{sign}{minutes}m{:02}s", seconds % 60),
+        (0, ..) => format!("{sign}{hours}h{minutes:02}m"),
+        _ => format!("{sign}{days}d{hours:02}h"),
+    }
+}

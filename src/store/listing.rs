@@ -1,0 +1,117 @@
+//! What a state directory holds, looked at without a change: the names of its files, its key, how the last run ended, who has
+//! it.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::directory::options;
+use super::error::OpenError;
+use crate::config::MAX_WORKERS;
+use crate::table::Secret;
+
+/// The files of a state directory by what they are, each kind in the order of the names.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) segments: Vec<PathBuf>,
+    /// Made, but not to the end.
+    pub(super) unfinished: Vec<PathBuf>,
+    /// Damaged, and set aside.
+    pub(super) set_aside: Vec<PathBuf>,
+}
+
+impl Listing {
+    pub(super) fn read(directory: &Path) -> io::Result<Self> {
+        let mut listing = Self::default();
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("seg") => listing.segments.push(path),
+                Some("new") => listing.unfinished.push(path),
+                Some("bad") => listing.set_aside.push(path),
+                _ => {}
+            }
+        }
+        for kind in [&mut listing.segments, &mut listing.unfinished, &mut listing.set_aside] {
+            kind.sort();
+        }
+        Ok(listing)
+    }
+}
+
+/// How the last run ended, which tells what can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastRun {
+    /// Everything was synced and the files closed.
+    Clean,
+    /// The process died, the kernel lives: the page cache has all that it wrote.
+    SameBoot {
+        /// How many wrote.
+        workers: usize,
+    },
+    /// The machine went down, or the files come from elsewhere: any page may be old.
+    OtherBoot,
+}
+
+impl LastRun {
+    /// As the file `run` says. One that cannot be read counts as another boot: that only costs time.
+    pub(super) fn read(directory: &Path) -> Self {
+        let text = fs::read_to_string(directory.join("run")).unwrap_or_default();
+        match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+            ["clean", _] => Self::Clean,
+            ["running", boot, workers] if boot == boot_id() => {
+                Self::SameBoot { workers: workers.parse().unwrap_or(MAX_WORKERS).min(MAX_WORKERS) }
+            }
+            ["running", boot] if boot == boot_id() => Self::SameBoot { workers: MAX_WORKERS },
+            _ => Self::OtherBoot,
+        }
+    }
+}
+
+/// The kernel's name for this boot; where there is none every start counts as another boot.
+pub(super) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// The key; `None` if there is none.
+pub(super) fn key(path: &Path) -> Result<Option<Secret>, OpenError> {
+    let not_one = || OpenError::BadKey { path: path.to_owned() };
+    match fs::read_to_string(path) {
+        Ok(text) => parse_key(text.trim()).ok_or_else(not_one).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(not_one()),
+        Err(error) => Err(OpenError::io(path, "read the key")(error)),
+    }
+}
+
+fn parse_key(text: &str) -> Option<Secret> {
+    let is_key = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_key.then(|| u128::from_str_radix(text, 16).ok())?.map(|key| Secret(key.to_be_bytes()))
+}
+
+/// The process that has the directory, as it wrote its id there itself; `None` if nobody has it.
+///
+/// The lock is asked for and given back at once: a daemon that starts in that very moment is refused.
+pub(super) fn holder(directory: &Path) -> Result<Option<String>, OpenError> {
+    let path = directory.join("lock");
+    let file = match options(false).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::io(&path, "open the lock")(error)),
+    };
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Ok(_) => Ok(None),
+        Err((mut file, Errno::EWOULDBLOCK)) => Ok(Some(written_by(&mut file))),
+        Err((_, errno)) => Err(OpenError::io(&path, "lock")(errno.into())),
+    }
+}
+
+/// What the holder of a lock has written into it.
+pub(super) fn written_by(lock: &mut fs::File) -> String {
+    let mut pid = String::new();
+    let _ = lock.read_to_string(&mut pid);
+    pid.trim().to_owned()
+}
