@@ -1,12 +1,18 @@
 //! The atomics and shared pointers of the lock-free code: the only place in `table` that names where they come from, so that
-//! a model checker's can be put in (`tests/models`).
+//! a model checker's can be put in (`tests/models`), and in unit tests those that record each store into a mapping.
 
 #[cfg(not(loom))]
 pub(crate) use {
     arc_swap::{ArcSwap, Guard},
     std::sync::Arc,
-    std::sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    std::sync::atomic::Ordering,
 };
+
+#[cfg(all(not(loom), not(test)))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+
+#[cfg(all(not(loom), test))]
+pub(crate) use crate::store::recorder::{AtomicU32, AtomicU64};
 
 #[cfg(loom)]
 pub(crate) use {

@@ -3,16 +3,17 @@
 //! A directory that already holds something is left as it is: handing over what an administrator or another user has put
 //! there is not the daemon's to do. What is in the directory is the store's business.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use thiserror::Error;
 
 use super::privileges::Identity;
+use crate::store;
 
 /// The state directory cannot be made.
 #[derive(Debug, Error)]
@@ -28,13 +29,7 @@ pub(super) fn prepare(path: &Path, identity: Option<&Identity>) -> Result<(), St
 }
 
 fn make(path: &Path, identity: Option<&Identity>) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    store::make_directory(path)?;
     let Some(identity) = identity else { return Ok(()) };
     // Neither a symbolic link nor what replaces the directory meanwhile may be handed over.
     let flags = (OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits();

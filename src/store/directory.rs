@@ -9,14 +9,14 @@
 //! | `*.new` | 0600 | files that were not finished; removed at start |
 //! | `*.bad` | 0600 | damaged segments, set aside; the newest four are kept |
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg};
 
+use super::disk::{self, options};
 use super::error::OpenError;
 use super::format::RingKind;
 use super::listing::{self, Listing, boot_id, written_by};
@@ -32,14 +32,27 @@ pub(super) struct Directory {
     _lock: Flock<File>,
 }
 
+/// Makes the state directory, for its owner only, if it does not exist, and those above it. What was made is durable.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match disk::make_directory(path, 0o700) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    for parent in missing.into_iter().filter_map(Path::parent) {
+        disk::sync_directory(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+    }
+    Ok(())
+}
+
 impl Directory {
     /// Makes the directory if it does not exist, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(OpenError::io(path, "make the directory"))?;
+        make_directory(path).map_err(OpenError::io(path, "make the directory"))?;
         let lock_path = path.join("lock");
         let file = options(true).create(true).open(&lock_path).map_err(OpenError::io(&lock_path, "open the lock"))?;
         let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(mut file, errno)| match errno {
@@ -90,7 +103,7 @@ impl Directory {
     /// back what was said before: without it the next start believes as little as on another boot.
     pub(super) fn mark_running(&self, workers: usize) -> io::Result<()> {
         self.write_run(&format!("running {} {workers}\n", boot_id())).or_else(|error| {
-            match fs::remove_file(self.path.join("run")) {
+            match disk::remove(&self.path.join("run")) {
                 Err(removal) if removal.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => self.sync(),
             }
@@ -105,7 +118,7 @@ impl Directory {
     pub(super) fn segment_files(&self) -> io::Result<Vec<PathBuf>> {
         let listing = Listing::read(&self.path)?;
         for path in &listing.unfinished {
-            if let Err(error) = fs::remove_file(path) {
+            if let Err(error) = disk::remove(path) {
                 log::warn!("{}: an unfinished file that cannot be removed: {error}", path.display());
             }
         }
@@ -121,11 +134,10 @@ impl Directory {
             }
             aside = path.with_extension(format!("{number}.bad"));
         }
-        fs::rename(path, &aside)?;
+        disk::rename(path, &aside)?;
         for (path, _) in self.bad_files()?.iter().filter(|(path, _)| *path != aside).skip(BAD_KEPT - 1) {
-            let _ = fs::remove_file(path);
+            let _ = disk::remove(path);
         }
-        self.sync()?;
         Ok(aside)
     }
 
@@ -141,13 +153,14 @@ impl Directory {
             }
             let Some((path, _)) = files.pop() else { return Ok(0) };
             log::warn!("{}: removed, as damaged files count towards --max-state", path.display());
-            fs::remove_file(path)?;
+            disk::remove(&path)?;
         }
     }
 
     /// Makes creations, renames and removals in the directory durable.
+    #[track_caller]
     pub(super) fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        disk::sync_directory(&self.path)
     }
 
     /// The damaged files that are kept, the newest first.
@@ -164,19 +177,11 @@ impl Directory {
     /// Puts a whole file in the place of an old one, so that a crash leaves one or the other.
     fn write_whole(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
         let (new, path) = (self.path.join(format!("{name}.new")), self.path.join(name));
-        let _ = fs::remove_file(&new);
-        let mut file = options(true).create_new(true).mode(mode).open(&new)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
+        let _ = disk::remove(&new);
+        let file = disk::create(&new, mode)?;
+        disk::write(&file, content)?;
+        disk::sync(&file)?;
+        disk::rename(&new, &path)?;
         self.sync()
     }
-}
-
-/// How every file of the state is opened: no link is followed, nothing waits, nobody else may read.
-pub(super) fn options(write: bool) -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    options.read(true).write(write).mode(0o600).custom_flags(flags.bits());
-    options
 }

@@ -9,9 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nix::fcntl::{FallocateFlags, fallocate};
-
-use super::directory::{Directory, options};
+use super::directory::Directory;
+use super::disk::{self, options};
 use super::format::{BadHeader, FILLS_AT, HEADER_LEN, Header, Layout, RingKind};
 use super::map::Mapping;
 use crate::atomics::{AtomicU32, AtomicU64, Ordering};
@@ -71,29 +70,28 @@ impl SegmentFile {
         let path = directory.path().join(header.file_name());
         let new = path.with_extension("new");
         let made = Self::make(&new, header).and_then(|map| {
-            fs::rename(&new, &path)?;
+            disk::rename(&new, &path)?;
             directory.sync()?;
             Ok(map)
         });
         match made {
             Ok(map) => Ok(Self::known(map, header, path)),
             Err(error) => {
-                let _ = fs::remove_file(&new);
+                let _ = disk::remove(&new);
                 Err(error)
             }
         }
     }
 
     fn make(new: &Path, header: Header) -> io::Result<Mapping> {
-        let _ = fs::remove_file(new);
-        let file = options(true).create_new(true).open(new)?;
+        let _ = disk::remove(new);
+        let file = disk::create(new, 0o600)?;
         let layout = Layout::new(header.capacity);
-        let len = i64::try_from(layout.file_len()).map_err(io::Error::other)?;
-        fallocate(&file, FallocateFlags::empty(), 0, len)?;
-        file.write_all_at(&header.to_bytes(), 0)?;
+        disk::allocate(&file, layout.file_len())?;
+        disk::write(&file, &header.to_bytes())?;
         let map = Mapping::new(&file, layout)?;
         map.populate();
-        file.sync_all()?;
+        disk::sync(&file)?;
         Ok(map)
     }
 
@@ -207,12 +205,14 @@ impl SegmentFile {
     }
 
     /// Makes these records durable.
+    #[track_caller]
     pub(super) fn sync_records(&self, records: std::ops::Range<u32>) -> io::Result<()> {
         let at = |record: u32| self.layout().records_at() + record as usize * 16;
         self.map.flush(at(records.start)..at(records.end))
     }
 
     /// Makes everything durable, index and fill marks included.
+    #[track_caller]
     pub(super) fn sync_all(&self) -> io::Result<()> {
         self.map.flush(0..self.layout().file_len())
     }

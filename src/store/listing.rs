@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::directory::options;
+use super::disk::options;
 use super::error::OpenError;
 use crate::config::MAX_WORKERS;
 use crate::table::Secret;

@@ -42,6 +42,9 @@ extern "C" fn on_bus_error(_signal: libc::c_int) {
 /// One mapped segment file.
 #[derive(Debug)]
 pub(super) struct Mapping {
+    /// Dropped before the mapping is.
+    #[cfg(test)]
+    recorded: super::recorder::Mapped,
     /// INVARIANT: exactly `layout.file_len()` bytes long, and page-aligned, as the kernel maps whole pages.
     map: MmapRaw,
     layout: Layout,
@@ -52,7 +55,12 @@ impl Mapping {
     pub(super) fn new(file: &File, layout: Layout) -> io::Result<Self> {
         let map = MmapOptions::new().len(layout.file_len()).map_raw(file)?;
         map.advise(Advice::Random)?;
-        Ok(Self { map, layout })
+        Ok(Self {
+            #[cfg(test)]
+            recorded: super::recorder::mapped(file, map.as_ptr().addr(), map.len()),
+            map,
+            layout,
+        })
     }
 
     /// The same, but what is stored stays in this process.
@@ -60,7 +68,12 @@ impl Mapping {
         // SAFETY: memmap2 asks that nobody changes the file under the slices that it hands out. None is taken: the mapping is
         // reached as atomics only, like a shared one.
         let map = unsafe { MmapOptions::new().len(layout.file_len()).map_copy(file) }?;
-        Ok(Self { map: map.into(), layout })
+        Ok(Self {
+            #[cfg(test)]
+            recorded: super::recorder::Mapped::default(),
+            map: map.into(),
+            layout,
+        })
     }
 
     /// The seal word.
@@ -100,8 +113,14 @@ impl Mapping {
     }
 
     /// Makes the bytes of this range durable, whole pages at a time.
+    #[track_caller]
     pub(super) fn flush(&self, bytes: Range<usize>) -> io::Result<()> {
-        self.map.flush_range(bytes.start, bytes.len())
+        #[cfg(test)]
+        self.recorded.refuse_flushing()?;
+        self.map.flush_range(bytes.start, bytes.len())?;
+        #[cfg(test)]
+        self.recorded.flushed(bytes);
+        Ok(())
     }
 
     /// Touches every page for writing, so that no append waits for a page fault. Kernels before 5.14 cannot: then appends

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `format.rs` | the segment file, byte by byte |
 //! | `map.rs` | a file as slices of atomics; UNSAFE |
+//! | `disk.rs` | every change of the directory, and what makes it durable |
 //! | `file.rs` | birth, opening and seal of a segment file |
 //! | `directory.rs`, `listing.rs` | lock, key, how the last run ended, the names of the files |
 //! | `open.rs`, `repair.rs` | start, also after an unclean end |
@@ -15,12 +16,15 @@
 mod check;
 mod commits;
 mod directory;
+mod disk;
 mod error;
 mod file;
 mod format;
 mod listing;
 mod map;
 mod open;
+#[cfg(test)]
+pub mod recorder;
 mod repair;
 mod session;
 mod sizing;
@@ -35,6 +39,7 @@ use std::time::Duration;
 
 pub use check::Report;
 pub use commits::Commits;
+pub use directory::make_directory;
 pub use error::OpenError;
 pub use map::exit_on_bus_error;
 pub use session::{Session, Writer};
@@ -189,7 +194,6 @@ impl Store {
     ///
     /// If slots are still missing since the start before, the next start looks for them again.
     pub fn close(&self) {
-        self.sync();
         let mut marked = lock(&self.chores).repair.is_done();
         let open = unsealed(&self.pending, &self.established);
         // What has failed before is not tried again; the next start finds it marked.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::Directory;
+use super::disk;
 use super::error::OpenError;
 use super::file::{Access, BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
@@ -79,7 +80,7 @@ impl Contents {
                 .map_err(OpenError::io(directory.path(), "make a segment file"))?,
         };
         for file in needless {
-            std::fs::remove_file(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
+            disk::remove(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
         }
         // In the same boot the memory is as the last process left it, so its chunks can be gone on with.
         let resume = self.last_run != LastRun::OtherBoot;

@@ -113,7 +113,7 @@ impl Upkeep {
             let _ = tools.ring.roll_over(active.sequence());
         }
         seal_closed(tools);
-        self.remove_retired(tools);
+        self.remove_retired();
     }
 
     /// Whether and why the active segment's time is over.
@@ -154,7 +154,7 @@ impl Upkeep {
                 return Ok(());
             }
             self.exchange_spare(None, tools);
-            self.remove_retired(tools);
+            self.remove_retired();
         }
         if self.make_room(Some(wanted), tools) {
             return self.make_spare(wanted, tools);

@@ -1,6 +1,7 @@
 //! Disks that fail: what could not be synced is not believed, and costs nothing that was.
 
 use super::*;
+use crate::store::recorder::{Event, Tape};
 
 #[test]
 fn what_has_failed_to_be_synced_takes_no_more_records() {
@@ -150,4 +151,40 @@ fn a_larger_spare_that_cannot_be_made_leaves_the_one_that_is_there() {
     store.upkeep(NOW.plus(10), true);
     assert_eq!(store.counters()[1].get(Counter::SpareFailures), 1, "a larger one was tried");
     assert!(store.pending.load().spare.is_some());
+}
+
+/// The disk's own word: msync fails once.
+#[test]
+fn a_sync_that_fails_is_counted_and_not_tried_again_and_replies_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let tape = Tape::start(&dir.path().join("state"));
+    let settings = StateSettings { sync: SyncMode::Always, ..settings(dir.path(), 64 << 20) };
+    let store = Store::open(&settings, &RULES, 2, NOW).unwrap();
+    keep(&store, NOW);
+    let mut writer = store.writer();
+    pend(&store, &mut writer, 0..10, NOW).unwrap();
+    let commits = store.commits().unwrap();
+    let ticket = commits.request();
+    tape.let_flushing_fail(true);
+    store.commit(Duration::ZERO);
+    assert_eq!(commits.completed(), ticket, "the replies leave as decided");
+    assert_eq!(store.counters()[0].get(Counter::SyncFailures), 1);
+    tape.let_flushing_fail(false);
+    let flushed = |event: &Event| matches!(event, Event::Flushed(..));
+    let before = tape.events().iter().filter(|event| flushed(event)).count();
+    store.sync();
+    assert_eq!(tape.events().iter().filter(|event| flushed(event)).count(), before, "it is not tried again");
+    pend(&store, &mut writer, 10..20, NOW).unwrap();
+    store.sync();
+    assert_eq!(
+        tape.events().iter().filter(|event| flushed(event)).count(),
+        before + 1,
+        "what comes then is in another one"
+    );
+    assert_eq!(store.counters()[0].get(Counter::SyncFailures), 1);
+    let session = writer.session();
+    assert!((0..20).all(|number| session.triplet(tag(&store, number), NOW) == Triplet::Pending { first: NOW }));
+    session.take_unsettled();
+    session.triplet(tag(&store, 3), NOW);
+    assert!(session.take_unsettled(), "what could not be synced is never taken for durable");
 }

@@ -5,6 +5,7 @@ mod clock;
 mod damage;
 mod failing;
 mod model;
+mod power;
 mod rings;
 mod start;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Tools, Upkeep};
 use crate::metrics::Counter;
+use crate::store::disk;
 use crate::store::file::SegmentFile;
 use crate::store::sizing::{MAX_SEGMENTS, segment_len};
 use crate::table::{Segment, is_unread};
@@ -41,7 +42,7 @@ impl Upkeep {
         let needed = capacity.map_or(0, segment_len);
         let most = MAX_SEGMENTS - usize::from(capacity.is_some());
         loop {
-            self.remove_retired(tools);
+            self.remove_retired();
             let leaving = bytes(&self.retired);
             let (count, bytes) = {
                 let view = tools.ring.load();
@@ -74,22 +75,16 @@ impl Upkeep {
     }
 
     /// Unmaps and removes what nobody reads any more.
-    pub(super) fn remove_retired(&mut self, tools: &Tools<'_>) {
-        let before = self.retired.len();
+    pub(super) fn remove_retired(&mut self) {
         self.retired.retain(|segment| {
             if !is_unread(segment) {
                 return true;
             }
-            if let Err(error) = std::fs::remove_file(segment.memory().path()) {
+            if let Err(error) = disk::remove(segment.memory().path()) {
                 log::warn!("{}: cannot be removed: {error}", segment.memory().path().display());
             }
             false
         });
-        if self.retired.len() < before
-            && let Err(error) = tools.directory.sync()
-        {
-            log::warn!("{}: cannot be synced: {error}", tools.directory.path().display());
-        }
     }
 }
 

@@ -1,0 +1,164 @@
+//! [`Ledger`]: what has been appended and what of it is durable, and what a state may say after a crash.
+
+use super::super::*;
+use crate::grey::Client;
+
+/// One appended state of a triplet, or of a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) number: u64,
+    pub(super) change: Change,
+    /// Changes on the tape before it was appended, and after.
+    begun: usize,
+    done: usize,
+    /// Changes on the tape when it was durable, as far as promised.
+    durable: Option<usize>,
+}
+
+/// All that has been appended, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    entries: Vec<Entry>,
+    /// Changes on the tape from which on these segments are sealed.
+    sealed: Vec<(usize, (RingKind, u64))>,
+    /// Changes on the tape from which on it is this late.
+    clock: Vec<(usize, UnixSecs)>,
+}
+
+/// A crash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crash {
+    /// Changes on the tape before it.
+    pub(super) at: usize,
+    /// Only the process died.
+    pub(super) is_kill: bool,
+}
+
+impl Ledger {
+    pub(super) fn append(&mut self, number: u64, change: Change, tape: std::ops::Range<usize>) {
+        self.entries.push(Entry { number, change, begun: tape.start, done: tape.end, durable: None });
+    }
+
+    /// A number that no triplet has; at least `first`.
+    pub(super) fn next(&self, first: u64) -> u64 {
+        self.entries.iter().map(|entry| (entry.number | 7) + 1).fold(first, u64::max)
+    }
+
+    /// All that has been appended in this life is durable now.
+    pub(super) fn note_synced(&mut self, at: usize) {
+        self.entries.iter_mut().filter(|entry| entry.done > 0).for_each(|entry| {
+            entry.durable.get_or_insert(at);
+        });
+    }
+
+    /// So are the states of this triplet.
+    pub(super) fn note_durable(&mut self, number: u64, at: usize) {
+        self.entries.iter_mut().filter(|entry| entry.number == number && entry.done > 0).for_each(|entry| {
+            entry.durable.get_or_insert(at);
+        });
+    }
+
+    pub(super) fn note_sealed(&mut self, segment: (RingKind, u64), at: usize) {
+        if self.sealed.iter().all(|(_, known)| *known != segment) {
+            self.sealed.push((at, segment));
+        }
+    }
+
+    pub(super) fn note_time(&mut self, now: UnixSecs, at: usize) {
+        self.clock.push((at, now));
+    }
+
+    pub(super) fn time(&self, at: usize) -> UnixSecs {
+        self.clock.iter().rev().find(|(since, _)| *since <= at).map_or(NOW, |(_, now)| *now)
+    }
+
+    /// What another life begins with after this crash.
+    pub(super) fn after(&self, crash: Crash) -> Self {
+        let known = self.entries.iter().filter(|entry| entry.begun < crash.at);
+        let entries = known.map(|entry| {
+            let durable = crash.must_have(entry).then_some(0);
+            Entry { begun: 0, done: 0, durable, ..*entry }
+        });
+        let sealed = self.sealed.iter().filter(|(since, _)| *since <= crash.at).map(|(_, segment)| (0, *segment));
+        Self { entries: entries.collect(), sealed: sealed.collect(), clock: vec![(0, self.time(crash.at))] }
+    }
+
+    /// Compares what the state says after a crash with what it may say.
+    pub(super) fn compare(&self, store: &Arc<Store>, crash: Crash, now: UnixSecs) -> Result<(), String> {
+        let mut numbers: Vec<_> = self.entries.iter().map(|entry| entry.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let mut writer = store.writer();
+        let session = writer.session();
+        for number in numbers.into_iter().chain(u64::MAX - 100..u64::MAX) {
+            let mine = self.entries.iter().filter(|entry| entry.number == number && entry.begun < crash.at);
+            let seen = Seen { now, crash, entries: mine.collect() };
+            let (triplet, client) = (session.triplet(tag(store, number), now), session.client(tag(store, number), now));
+            seen.allows_triplet(triplet)
+                .and_then(|()| seen.allows_client(client))
+                .map_err(|reason| format!("{number}: {triplet:?}, {client:?}: {reason}; {:?}", seen.entries))?;
+        }
+        for (since, (kind, sequence)) in &self.sealed {
+            let view = store.ring(*kind).load();
+            let mut open = view.segments().filter(|segment| segment.memory().sealed_at().is_none());
+            if *since <= crash.at && open.any(|segment| segment.sequence() == *sequence) {
+                return Err(format!("the seal of {kind:?} {sequence} is gone"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Crash {
+    fn must_have(self, entry: &Entry) -> bool {
+        let kept_since = if self.is_kill && entry.done > 0 { Some(entry.done) } else { entry.durable };
+        kept_since.is_some_and(|since| since <= self.at)
+    }
+}
+
+/// What may have been seen of one triplet.
+struct Seen<'l> {
+    now: UnixSecs,
+    crash: Crash,
+    entries: Vec<&'l Entry>,
+}
+
+impl Seen<'_> {
+    fn of<T: Ord>(&self, part: impl Fn(Change) -> Option<T>) -> (Vec<T>, Option<T>) {
+        let all = self.entries.iter().filter_map(|entry| part(entry.change)).collect();
+        let must = self.entries.iter().filter(|entry| self.crash.must_have(entry));
+        (all, must.filter_map(|entry| part(entry.change)).max())
+    }
+
+    fn allows_triplet(&self, found: Triplet) -> Result<(), &'static str> {
+        let life = super::RULES.max_age / 8 * 9;
+        let (pending, must_pending) =
+            self.of(|change| if let Change::Pending(time) = change { Some(time) } else { None });
+        let (passed, must_passed) = self.of(|change| if let Change::Passed(time) = change { Some(time) } else { None });
+        let must_passed = must_passed.filter(|&time| self.now.since(time) < life);
+        let must_pending = must_pending.filter(|&time| self.now.since(time) < super::RULES.retry_window);
+        match found {
+            Triplet::Passed { last } if !passed.contains(&last) => Err("passed, but never at that time"),
+            Triplet::Passed { last } if must_passed > Some(last) => Err("a later pass is lost"),
+            Triplet::Pending { first } if !pending.contains(&first) => Err("pending, but not since then"),
+            Triplet::Pending { .. } | Triplet::Unknown if must_passed.is_some() => Err("a pass is lost"),
+            Triplet::Unknown if must_pending.is_some() => Err("a first attempt is lost"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Of several states of a client the highest count and the latest time stand, each by itself.
+    fn allows_client(&self, found: Option<Client>) -> Result<(), &'static str> {
+        let client = |change| if let Change::Client(client) = change { Some(client) } else { None };
+        let (counts, _) = self.of(|change| client(change).map(|client| client.count));
+        let (times, must) = self.of(|change| client(change).map(|client| client.last));
+        let must = must.filter(|&last| self.now.since(last) < super::RULES.max_age / 8 * 9);
+        match found {
+            Some(Client { count, last }) if !counts.contains(&count) || !times.contains(&last) => {
+                Err("never was that client")
+            }
+            found if must > found.map(|client| client.last) => Err("a count is lost"),
+            _ => Ok(()),
+        }
+    }
+}
