@@ -129,10 +129,13 @@ impl Life {
 
     /// What a reply need not wait for is durable.
     fn look(&mut self) {
-        let (store, number) = (self.store(), self.known());
-        if store.commits().is_some() {
-            let mut writer = store.writer();
-            let session = writer.session();
+        let store = self.store();
+        if store.commits().is_none() {
+            return;
+        }
+        let mut writer = store.writer();
+        let session = writer.session();
+        for number in self.next.saturating_sub(30)..self.next {
             session.triplet(tag(&store, number), self.now);
             if !session.take_unsettled() {
                 self.ledger.note_durable(number, self.tape.len());
