@@ -1,73 +1,18 @@
-//! A disk that is full, when the daemon starts and while it serves: on a small file system in memory, which only root can
-//! mount.
+//! Disks that are full, read-only, that fail or lose power: on small file systems of their own, which only root can mount.
 
-use std::fs::{self, File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod failing;
+mod mounted;
+mod power;
+
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-use crate::support::{Client, Program, Request, Setup, is_root, skipped};
+use crate::support::{Client, Request};
+use mounted::{Disk, Kind};
 
 const NOW: u64 = 1_700_000_000;
 const DUNNO: &str = "action=DUNNO";
-
-/// A file system of its own, unmounted when dropped.
-struct SmallDisk {
-    dir: TempDir,
-}
-
-impl SmallDisk {
-    fn mount(test: &str, mebibytes: u32) -> Option<Self> {
-        if !is_root() {
-            skipped(test, "only root can mount a small file system");
-            return None;
-        }
-        let dir = TempDir::new().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"]).arg(dir.path().join("disk"));
-        fs::create_dir(dir.path().join("disk")).unwrap();
-        let output = mount.output().unwrap();
-        if !output.status.success() {
-            skipped(
-                test,
-                &format!("no file system can be mounted: {}", String::from_utf8_lossy(&output.stderr).trim()),
-            );
-            return None;
-        }
-        fs::set_permissions(dir.path().join("disk"), Permissions::from_mode(0o777)).unwrap();
-        Some(Self { dir })
-    }
-
-    fn state(&self) -> PathBuf {
-        self.dir.path().join("disk/state")
-    }
-
-    fn setup(&self) -> Setup {
-        let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
-        Setup::new(Program::Serve, self.dir.path()).state(self.state()).with(options)
-    }
-
-    /// Fills what is left of the disk; returns what to remove to have it back.
-    fn fill(&self) -> PathBuf {
-        let path = self.dir.path().join("disk/filler");
-        let mut file = File::create(&path).unwrap();
-        let piece = vec![1; 1 << 16];
-        while file.write_all(&piece).is_ok() {}
-        while file.write_all(&[1]).is_ok() {}
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily, as a daemon that is not dropped yet still has files there.
-        Command::new("umount").arg("-l").arg(self.dir.path().join("disk")).status().ok();
-    }
-}
 
 fn mail(number: usize) -> Request {
     Request::new("192.0.2.1", &format!("s{number}x@sender.example"), "bob@customer.test").at(NOW)
@@ -96,20 +41,20 @@ fn flood(client: &mut Client, mut number: usize) -> usize {
 
 #[test]
 fn full_at_start() {
-    let Some(disk) = SmallDisk::mount("disk::full_at_start", 1) else { return };
+    let Some(disk) = Disk::mount("disk::full_at_start", Kind::Memory, 1) else { return };
     disk.fill();
     assert_refused(&disk);
 }
 
 #[test]
 fn too_small_at_start() {
-    let Some(disk) = SmallDisk::mount("disk::too_small_at_start", 2) else { return };
+    let Some(disk) = Disk::mount("disk::too_small_at_start", Kind::Memory, 2) else { return };
     assert_refused(&disk);
 }
 
 /// The start fails with a message that says where and why.
 #[track_caller]
-fn assert_refused(disk: &SmallDisk) {
+fn assert_refused(disk: &Disk) {
     let (code, error) = disk.setup().start_refused();
     assert!(matches!(code, Some(1 | 2)), "{code:?}: {error}");
     assert!(error.contains("space"), "the reason is missing: {error}");
@@ -118,7 +63,17 @@ fn assert_refused(disk: &SmallDisk) {
 
 #[test]
 fn full_while_serving() {
-    let Some(disk) = SmallDisk::mount("disk::full_while_serving", 32) else { return };
+    let Some(disk) = Disk::mount("disk::full_while_serving", Kind::Memory, 32) else { return };
+    fills_up_and_recovers(&disk);
+}
+
+#[test]
+fn full_while_serving_on_ext4() {
+    let Some(disk) = Disk::mount("disk::full_while_serving_on_ext4", Kind::Ext4, 128) else { return };
+    fills_up_and_recovers(&disk);
+}
+
+fn fills_up_and_recovers(disk: &Disk) {
     let daemon = disk.setup().start();
     let mut client = daemon.client();
     assert!(is_deferred(&client.ask(&mail(0))));
@@ -155,7 +110,7 @@ fn full_while_serving() {
 /// Whoever was known is let through, though nothing at all can be written.
 #[test]
 fn full_at_restart() {
-    let Some(disk) = SmallDisk::mount("disk::full_at_restart", 32) else { return };
+    let Some(disk) = Disk::mount("disk::full_at_restart", Kind::Memory, 32) else { return };
     let daemon = disk.setup().start();
     let mut client = daemon.client();
     client.ask(&mail(0));
@@ -167,31 +122,6 @@ fn full_at_restart() {
     let daemon = daemon.kill_and_restart();
     assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO, "and after a second one");
     assert!(usable(&disk.state()), "nothing was set aside");
-}
-
-/// The daemon ends at once and says why; the next one sets the file aside and serves what is left.
-#[test]
-fn truncated_under_the_daemon() {
-    let dir = TempDir::new().unwrap();
-    let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
-    let setup = Setup::new(Program::Serve, dir.path()).state(dir.path().join("state")).with(options);
-    let mut daemon = setup.start();
-    let mut client = daemon.client();
-    client.ask(&mail(0));
-    assert!(client.ask(&mail(0).at(NOW + 300)).starts_with("action=PREPEND "), "known from now on");
-    let segment = dir.path().join("state/pending-00000001.seg");
-    File::options().write(true).open(&segment).unwrap().set_len(4096).unwrap();
-    assert!((1..100_000).any(|number| client.try_ask(&mail(number)).is_err()), "it goes on without its file");
-    let status = daemon.wait().expect("the daemon ends");
-    assert_eq!(status.code(), Some(71), "{:?}", daemon.journal().lines());
-    daemon.journal().wait_for("the disk has failed, or the file was truncated");
-
-    let start = Instant::now();
-    let daemon = daemon.kill_and_restart();
-    assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(!usable(&dir.path().join("state")), "the file is set aside");
-    assert!(is_deferred(&daemon.client().ask(&mail(1))), "and new ones are recorded");
 }
 
 /// No file of the state was found damaged.

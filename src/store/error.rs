@@ -29,6 +29,19 @@ pub enum OpenError {
         /// Why not.
         source: io::Error,
     },
+    /// Nothing can be changed there.
+    #[error(
+        "{}: cannot {what}: {source}; mount the file system for writing, or name another directory with --state \
+         (--dbdir)", path.display()
+    )]
+    ReadOnly {
+        /// Of what.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
     /// Another process has it.
     #[error(
         "{}: in use by process {pid}; stop that one first, or give this one another directory with --state \
@@ -96,7 +109,7 @@ impl OpenError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::InUse { .. } => 75,
-            Self::Io { .. } | Self::NoAccess { .. } => 1,
+            Self::Io { .. } | Self::NoAccess { .. } | Self::ReadOnly { .. } => 1,
             _ => 2,
         }
     }
@@ -105,6 +118,7 @@ impl OpenError {
     pub(super) fn io(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::PermissionDenied => Self::NoAccess { path: path.to_owned(), what, source },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path: path.to_owned(), what, source },
             _ => Self::Io { path: path.to_owned(), what, source },
         }
     }

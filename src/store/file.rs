@@ -69,7 +69,7 @@ impl SegmentFile {
     pub(super) fn create(directory: &Directory, header: Header) -> io::Result<Self> {
         let path = directory.path().join(header.file_name());
         let new = path.with_extension("new");
-        let made = Self::make(&new, header).and_then(|map| {
+        let made = Self::make(&path, &new, header).and_then(|map| {
             disk::rename(&new, &path)?;
             directory.sync()?;
             Ok(map)
@@ -83,13 +83,13 @@ impl SegmentFile {
         }
     }
 
-    fn make(new: &Path, header: Header) -> io::Result<Mapping> {
+    fn make(path: &Path, new: &Path, header: Header) -> io::Result<Mapping> {
         let _ = disk::remove(new);
         let file = disk::create(new, 0o600)?;
         let layout = Layout::new(header.capacity);
         disk::allocate(&file, layout.file_len())?;
         disk::write(&file, &header.to_bytes())?;
-        let map = Mapping::new(&file, layout)?;
+        let map = Mapping::new(&file, layout, path)?;
         map.populate();
         disk::sync(&file)?;
         Ok(map)
@@ -112,7 +112,7 @@ impl SegmentFile {
         }
         let layout = Layout::new(header.capacity);
         let map = match access {
-            Access::Serve => Mapping::new(&file, layout),
+            Access::Serve => Mapping::new(&file, layout, path),
             Access::Look => Mapping::private(&file, layout),
         }?;
         Ok(Self::known(map, header, path.to_owned()))

@@ -23,5 +23,5 @@ pub(crate) use pair::Pair;
 pub(crate) use postfix::{Chroot, Postfix};
 pub(crate) use request::Request;
 pub(crate) use rng::Rng;
-pub(crate) use skip::{is_root, skipped, tool};
+pub(crate) use skip::{is_root, skipped, skipped_anywhere, tool};
 pub(crate) use smtp::Smtp;

@@ -1,63 +1,47 @@
-//! [`Mapping`]: a segment file as slices of atomics. The only file with unsafe code.
+//! [`Mapping`]: a segment file as slices of atomics. This folder has the only unsafe code.
 //!
 //! A mapping is shared with the file: what is stored survives the process at once, and a power loss after
 //! [`Mapping::flush`]. If the disk cannot give a page, or somebody truncates the file under the daemon, the kernel sends
 //! SIGBUS: see [`exit_on_bus_error`].
 #![allow(unsafe_code)]
 
+mod bus_error;
+
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
+pub use bus_error::exit_on_bus_error;
 use memmap2::{Advice, MmapOptions, MmapRaw};
-use nix::libc;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-use super::format::{FAILED_AT, FILLS_AT, Layout, SEAL_AT};
 use crate::atomics::{AtomicU32, AtomicU64};
-
-/// What the process exits with when a mapping fails, as `EX_OSERR` of sysexits.h.
-const BUS_ERROR_CODE: i32 = 71;
-const BUS_ERROR: &[u8] =
-    b"irongrey: a page of a segment file can be neither read nor written: the disk has failed, or the file \
-was truncated; the next start sets such a file aside and serves the rest\n";
-
-/// From now on the process ends at once, with code 71 and a line on standard error, when a page of a mapping cannot be had:
-/// there is no answer that rests on it. What was acknowledged is in the files, and a new process serves in milliseconds.
-pub fn exit_on_bus_error() -> io::Result<()> {
-    let action = SigAction::new(SigHandler::Handler(on_bus_error), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler calls nothing but write(2) and _exit(2), which are async-signal-safe, and does not return.
-    unsafe { sigaction(Signal::SIGBUS, &action) }?;
-    Ok(())
-}
-
-extern "C" fn on_bus_error(_signal: libc::c_int) {
-    // SAFETY: the pointer and the length are those of a static text; neither call touches memory that Rust owns.
-    unsafe {
-        libc::write(libc::STDERR_FILENO, BUS_ERROR.as_ptr().cast(), BUS_ERROR.len());
-        libc::_exit(BUS_ERROR_CODE);
-    }
-}
+use crate::store::format::{FAILED_AT, FILLS_AT, Layout, SEAL_AT};
+use bus_error::Watch;
 
 /// One mapped segment file.
 #[derive(Debug)]
 pub(super) struct Mapping {
     /// Dropped before the mapping is.
     #[cfg(test)]
-    recorded: super::recorder::Mapped,
+    recorded: crate::store::recorder::Mapped,
+    /// Dropped before the mapping is; `None` if the file is only looked at.
+    _watch: Option<Watch>,
     /// INVARIANT: exactly `layout.file_len()` bytes long, and page-aligned, as the kernel maps whole pages.
     map: MmapRaw,
     layout: Layout,
 }
 
 impl Mapping {
-    /// Maps `file`, whose length the caller has compared with the layout's.
-    pub(super) fn new(file: &File, layout: Layout) -> io::Result<Self> {
+    /// Maps `file`, whose length the caller has compared with the layout's. If a page of it cannot be had one day, `path` is
+    /// set aside.
+    pub(super) fn new(file: &File, layout: Layout, path: &Path) -> io::Result<Self> {
         let map = MmapOptions::new().len(layout.file_len()).map_raw(file)?;
         map.advise(Advice::Random)?;
         Ok(Self {
             #[cfg(test)]
-            recorded: super::recorder::mapped(file, map.as_ptr().addr(), map.len()),
+            recorded: crate::store::recorder::mapped(file, map.as_ptr().addr(), map.len()),
+            _watch: Watch::new(map.as_ptr().addr(), map.len(), path, &path.with_extension("bad")),
             map,
             layout,
         })
@@ -70,7 +54,8 @@ impl Mapping {
         let map = unsafe { MmapOptions::new().len(layout.file_len()).map_copy(file) }?;
         Ok(Self {
             #[cfg(test)]
-            recorded: super::recorder::Mapped::default(),
+            recorded: crate::store::recorder::Mapped::default(),
+            _watch: None,
             map: map.into(),
             layout,
         })

@@ -1,0 +1,140 @@
+//! Disks that fail: read-only, truncated, EIO on reading and on writing.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use super::mounted::{Disk, Kind, run};
+use super::{DUNNO, NOW, is_deferred, mail, usable};
+use crate::support::{Daemon, Program, Setup, skipped_anywhere};
+
+#[test]
+fn read_only_directory() {
+    let Some(disk) = Disk::mount("disk::failing::read_only_directory", Kind::Memory, 32) else { return };
+    drop(disk.setup().start());
+    run(Command::new("mount").args(["-o", "remount,ro"]).arg(disk.root())).unwrap();
+    let (code, error) = disk.setup().start_refused();
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains(&disk.state().display().to_string()), "{error}");
+    assert!(error.contains("ead-only") && error.contains("--state"), "{error}");
+}
+
+/// Makes number 0 known to a daemon, which has passed, and number 1, which waits.
+fn know_two(daemon: &Daemon) {
+    let mut client = daemon.client();
+    client.ask(&mail(0));
+    assert!(client.ask(&mail(0).at(NOW + 300)).starts_with("action=PREPEND "), "known from now on");
+    assert!(is_deferred(&client.ask(&mail(1))));
+}
+
+/// Ends the daemon by asking until it reads what cannot be read; the next one serves within a second.
+fn ends_with_71(mut daemon: Daemon) -> Daemon {
+    let mut client = daemon.client();
+    assert!((2..100_000).any(|number| client.try_ask(&mail(number)).is_err()), "it goes on without its file");
+    let status = daemon.wait().expect("the daemon ends");
+    assert_eq!(status.code(), Some(71), "{:?}", daemon.journal().lines());
+    let line = daemon.journal().wait_for("the disk has failed, or the file was truncated");
+    assert!(line.contains(".seg, set aside as "), "{line}");
+    let start = Instant::now();
+    let daemon = daemon.kill_and_restart();
+    daemon.client().ask(&mail(0));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    daemon
+}
+
+#[test]
+fn truncated_under_the_daemon() {
+    let dir = TempDir::new().unwrap();
+    let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
+    let setup = Setup::new(Program::Serve, dir.path()).state(dir.path().join("state")).with(options);
+    let daemon = setup.start();
+    know_two(&daemon);
+    let segment = dir.path().join("state/pending-00000001.seg");
+    File::options().write(true).open(&segment).unwrap().set_len(4096).unwrap();
+    let daemon = ends_with_71(daemon);
+    assert!(dir.path().join("state/pending-00000001.bad").exists(), "the file is set aside");
+    assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
+    assert!(is_deferred(&daemon.client().ask(&mail(1))), "and new ones are recorded");
+}
+
+/// A disk whose last segment file cannot be read from this byte of it on.
+fn half_a_disk(test: &str, readable: u64) -> Option<(Disk, PathBuf)> {
+    let disk = Disk::mount(test, Kind::Ext4, 64)?;
+    let mut daemon = disk.setup().start();
+    know_two(&daemon);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait().unwrap().success());
+    disk.mount_again();
+    let (start, segment) = last_on_disk(&disk.state());
+    File::options().write(true).open(disk.backing()).unwrap().set_len(start + readable).unwrap();
+    Some((disk, segment))
+}
+
+/// The segment file that lies behind all others, and where it begins on the disk.
+fn last_on_disk(state: &Path) -> (u64, PathBuf) {
+    let segments = state.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let segments = segments.filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    segments.map(|path| (first_byte(&path), path)).max().unwrap()
+}
+
+fn first_byte(path: &Path) -> u64 {
+    let output = Command::new("filefrag").args(["-b4096", "-e"]).arg(path).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let first = text.lines().find(|line| line.trim_start().starts_with("0:")).unwrap_or_else(|| panic!("{text}"));
+    let physical = first.split(':').nth(2).and_then(|field| field.split('.').next()).unwrap();
+    physical.trim().parse::<u64>().unwrap() * 4096
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_set_aside_at_start() {
+    let Some((disk, segment)) = half_a_disk("disk::failing::a_file_that_cannot_be_read_is_set_aside", 0) else {
+        return;
+    };
+    let error = File::open(&segment).and_then(|mut file| file.read(&mut [0])).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(nix::libc::EIO));
+    let daemon = disk.setup().start();
+    daemon.journal().wait_for("the disk fails: ");
+    assert!(segment.with_extension("bad").exists());
+    daemon.client().ask(&mail(0));
+}
+
+#[test]
+fn a_page_that_cannot_be_read_ends_the_daemon_and_its_file_is_set_aside() {
+    let Some((disk, segment)) = half_a_disk("disk::failing::a_page_that_cannot_be_read", 16 << 10) else { return };
+    let daemon = ends_with_71(disk.setup().start());
+    assert!(segment.with_extension("bad").exists() && !segment.exists());
+    assert!(is_deferred(&daemon.client().ask(&mail(2))), "new ones are recorded");
+}
+
+/// Writing fails: decisions go on, the failure is counted and said, and the end is in order.
+#[test]
+fn nothing_can_be_written_any_more() {
+    let test = "disk::failing::nothing_can_be_written_any_more";
+    let Some(disk) = Disk::mount(test, Kind::Ext4, 128) else { return };
+    let mut daemon = disk.setup().with(["--sync=always"]).start();
+    know_two(&daemon);
+    if let Err(reason) = disk.lose_power() {
+        return skipped_anywhere(test, &reason);
+    }
+    let mut client = daemon.client();
+    assert_eq!(client.ask(&mail(0).at(NOW + 400)), DUNNO, "who is known passes");
+    assert!(client.ask(&mail(1).at(NOW + 300)).starts_with("action=PREPEND "), "who has waited passes");
+    // A new sender is deferred while there is a segment that takes records, and then passes.
+    for number in 2..50 {
+        let reply = client.ask(&mail(number));
+        assert!(is_deferred(&reply) || reply == DUNNO, "{reply}");
+    }
+    daemon.journal().wait_for("sync failed: Input/output error");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait().expect("the daemon ends").code(), Some(0), "{:?}", daemon.journal().lines());
+    daemon.journal().wait_for("sync_failures=");
+    disk.boot_again();
+    let daemon = disk.setup().start();
+    assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO, "what was durable is known");
+    assert!(usable(&disk.state()));
+}
