@@ -165,6 +165,9 @@ pub(crate) struct Restart {
     /// Restarts to measure.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) times: u32,
+    /// Restart as after a power loss: the state seems to come from another boot, so indexes are rebuilt before the first answer.
+    #[arg(long)]
+    pub(crate) other_boot: bool,
 }
 
 #[derive(Debug, Args)]

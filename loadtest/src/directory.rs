@@ -49,6 +49,20 @@ pub(crate) fn segments(directory: &Path) -> Result<Vec<Segment>> {
     Ok(segments)
 }
 
+/// Makes a state that a killed process has left look as if it had been left by one of another boot.
+pub(crate) fn forget_boot(directory: &Path) -> Result<()> {
+    let path = directory.join("run");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    ensure!(
+        words.first() == Some(&"running") && words.len() > 1,
+        "{} tells of no killed process: {text}",
+        path.display()
+    );
+    words[1] = "another-boot";
+    fs::write(&path, words.join(" ")).with_context(|| format!("cannot write {}", path.display()))
+}
+
 fn read(path: &Path) -> Result<Segment> {
     let file = File::open(path)?;
     let mut magic = [0; MAGIC.len()];
@@ -91,5 +105,16 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].records, found[0].capacity, found[0].sealed), (4103, 8192, true));
         assert!(!found[0].is_full());
+    }
+
+    #[test]
+    fn only_a_killed_process_leaves_a_boot_to_forget() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = directory.path().join("run");
+        fs::write(&run, "running 0123 2\n").unwrap();
+        forget_boot(directory.path()).unwrap();
+        assert_eq!(fs::read_to_string(&run).unwrap(), "running another-boot 2");
+        fs::write(&run, "clean 0123\n").unwrap();
+        assert!(forget_boot(directory.path()).is_err());
     }
 }

@@ -146,10 +146,10 @@ pub(crate) fn segments(segments: &[Segment], markdown: bool) -> String {
 }
 
 /// The table of the restarts, in milliseconds.
-pub(crate) fn restarts(records: u64, bytes: u64, millis: &Spread, markdown: bool) -> String {
-    let header = ["records", "bytes of files", "min ms", "median ms", "max ms"];
+pub(crate) fn restarts(records: u64, unsealed: u64, bytes: u64, millis: &Spread, markdown: bool) -> String {
+    let header = ["records", "not sealed", "bytes of files", "min ms", "median ms", "max ms"];
     let figures = [millis.min, millis.median, millis.max].map(|value| format!("{value:.2}"));
-    let row = [records.to_string(), bytes.to_string()].into_iter().chain(figures).collect();
+    let row = [records, unsealed, bytes].map(|count| count.to_string()).into_iter().chain(figures).collect();
     let rows = [header.map(str::to_owned).to_vec(), row];
     if markdown { markdown_table(&rows) } else { plain_table(&rows) }
 }

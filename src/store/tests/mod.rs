@@ -4,10 +4,12 @@ mod check;
 mod clock;
 mod damage;
 mod failing;
+mod flips;
 mod model;
 mod power;
 mod rings;
 mod start;
+mod stress;
 
 use std::fs;
 use std::path::Path;
