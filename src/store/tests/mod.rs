@@ -5,6 +5,7 @@ mod clock;
 mod damage;
 mod failing;
 mod flips;
+mod latency;
 mod model;
 mod power;
 mod rings;
