@@ -232,7 +232,7 @@ fn in_the_background_the_parent_leaves_when_the_child_serves() {
     let socket = dir.path().join("socket");
     let unix = format!("--unix={}", text(socket.clone()));
     let dbdir = format!("--dbdir={}", text(dir.path().join("db")));
-    let (code, stderr) = outcome(&["postgrey", "-d", &unix, &pid_option, &dbdir]);
+    let (code, stderr) = outcome(&["postgrey", "-d", "--seccomp", &unix, &pid_option, &dbdir]);
     assert_eq!(code, Some(0), "{stderr}");
     let background = Background(fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap());
     std::os::unix::net::UnixStream::connect(&socket).unwrap();

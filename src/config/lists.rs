@@ -104,6 +104,13 @@ pub enum ListError {
     },
 }
 
+impl ListError {
+    /// Whether the system does not let the process read a file.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Unreadable { error, .. } if error.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 /// Reads all files and makes both lists. Each file in `before` has to be there.
 pub fn load(settings: &ListSettings, before: &[Source]) -> Result<Loaded, ListError> {
     let mut sources = Vec::new();

@@ -116,6 +116,9 @@ pub struct PostgreyArgs {
     /// Header of a delayed message; %t: seconds, %v: version, %h: host, %d: date
     #[arg(long, value_name = "T", default_value = HEADER, allow_hyphen_values = true, value_parser = units::reply_text)]
     pub x_greylist_header: String,
+    /// Refuse system calls that a daemon at work does not make
+    #[arg(long, hide = true)]
+    pub seccomp: bool,
     /// Take the time from the request attribute `policy_test_time`
     #[arg(long, hide = true)]
     pub test_clock: bool,
@@ -151,6 +154,7 @@ impl PostgreyArgs {
                 group: self.group.clone(),
                 daemonize: self.daemonize,
                 pidfile: self.pidfile.as_deref().filter(|_| self.daemonize).map(|path| host.absolute(path)),
+                seccomp: self.seccomp,
             },
             test_clock: self.test_clock,
             unread: self.unread.iter().filter(|word| !word.is_empty()).cloned().collect(),

@@ -121,6 +121,9 @@ pub struct ServeArgs {
     /// Write the process id to this file
     #[arg(long, value_name = "PATH")]
     pub pidfile: Option<PathBuf>,
+    /// Refuse system calls that a daemon at work does not make
+    #[arg(long)]
+    pub seccomp: bool,
     /// Take the time from the request attribute `policy_test_time`
     #[arg(long, hide = true)]
     pub test_clock: bool,
@@ -153,6 +156,7 @@ impl ServeArgs {
                 group: self.group.clone(),
                 daemonize: self.daemonize,
                 pidfile: self.pidfile.as_deref().map(|path| host.absolute(path)),
+                seccomp: self.seccomp,
             },
             test_clock: self.test_clock,
             unread: Vec::new(),

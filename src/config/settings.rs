@@ -150,4 +150,6 @@ pub struct ProcessSettings {
     pub daemonize: bool,
     /// File to write the process id to.
     pub pidfile: Option<PathBuf>,
+    /// Refuse system calls that a daemon at work does not make.
+    pub seccomp: bool,
 }

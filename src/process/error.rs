@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::{DaemonizeError, PidfileError, PrivilegeError, StateDirError};
+use super::{ConfineError, DaemonizeError, PidfileError, PrivilegeError, StateDirError};
 use crate::config::lists::ListError;
 use crate::logs::LogError;
 use crate::store::OpenError;
@@ -18,6 +18,7 @@ pub enum RunError {
     Daemonize(#[from] DaemonizeError),
     Bind(#[from] BindError),
     Privileges(#[from] PrivilegeError),
+    Confine(#[from] ConfineError),
     StateDir(#[from] StateDirError),
     Pidfile(#[from] PidfileError),
     Lists(#[from] ListError),
@@ -38,6 +39,7 @@ impl RunError {
             Self::Store(error) => error.exit_code(),
             Self::Daemonize(_)
             | Self::Bind(_)
+            | Self::Confine(_)
             | Self::StateDir(_)
             | Self::Logs(_)
             | Self::Workers(_)

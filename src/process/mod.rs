@@ -6,9 +6,11 @@
 //! | `daemonize.rs` | going to the background |
 //! | `limits.rs` | the limit of open files |
 //! | `privileges.rs` | whom to become, and what is handed over before |
+//! | `confine` | what the process gives up before it serves |
 //! | `state_dir.rs` | the state directory is made |
 //! | `pidfile.rs` | the process id, for service scripts |
 
+mod confine;
 mod daemonize;
 mod error;
 mod limits;
@@ -17,6 +19,7 @@ mod privileges;
 mod run;
 mod state_dir;
 
+pub use confine::ConfineError;
 pub use daemonize::DaemonizeError;
 pub use error::RunError;
 pub use pidfile::PidfileError;

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use log::Level;
 use nix::sys::stat::{Mode, umask};
 
+use super::confine::confine;
 use super::privileges::{self, Identity};
 use super::{Notices, RunError, daemonize, limits, pidfile::Pidfile, state_dir};
 use crate::clock::UnixSecs;
@@ -141,6 +142,7 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
     let lists = lists::load(&settings.lists, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
+    confine(settings, &mut notices)?;
     if settings.test_clock {
         notices.push((Level::Warn, "--test-clock: each client can set the time".to_owned()));
     }

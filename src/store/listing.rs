@@ -59,7 +59,7 @@ pub(super) enum LastRun {
 impl LastRun {
     /// As the file `run` says. One that cannot be read counts as another boot: that only costs time.
     pub(super) fn read(directory: &Path) -> Self {
-        let text = fs::read_to_string(directory.join("run")).unwrap_or_default();
+        let text = read(&directory.join("run")).unwrap_or_default();
         match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
             ["clean", _] => Self::Clean,
             ["running", boot, workers] if boot == boot_id() => {
@@ -76,10 +76,17 @@ pub(super) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// A small file of the state, which is no link.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    options(false).open(path)?.take(4096).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// The key; `None` if there is none.
 pub(super) fn key(path: &Path) -> Result<Option<Secret>, OpenError> {
     let not_one = || OpenError::BadKey { path: path.to_owned() };
-    match fs::read_to_string(path) {
+    match read(path) {
         Ok(text) => parse_key(text.trim()).ok_or_else(not_one).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(not_one()),

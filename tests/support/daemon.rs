@@ -114,6 +114,9 @@ impl Setup {
         if let Some((user, group)) = &self.user {
             words.extend([format!("--user={user}"), format!("--group={group}")]);
         }
+        if self.program != Program::Postgrey {
+            words.push("--seccomp".to_owned());
+        }
         words.extend(self.arguments.iter().cloned());
 
         let mut command = Command::new("/bin/sh");

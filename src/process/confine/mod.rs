@@ -1,0 +1,50 @@
+//! Least privilege: what the process gives up for good, once it is the daemon's user and before its first thread starts.
+//!
+//! | what | how |
+//! |---|---|
+//! | more privileges by running another program | `no_new_privs` |
+//! | capabilities, such as that to bind a low port | all sets cleared |
+//! | files but the state, the whitelists' directories and what is removed at the end | Landlock, where the kernel has it: `files.rs` |
+//! | new TCP sockets, signals to other processes | the same |
+//! | system calls that a daemon at work does not make | seccomp, with `--seccomp`: `calls.rs` |
+
+mod calls;
+mod files;
+
+use caps::CapSet;
+use log::Level;
+use thiserror::Error;
+
+use super::Notices;
+use crate::config::Settings;
+
+/// The system does not let the process give something up.
+#[derive(Debug, Error)]
+#[error("cannot give up {what}: {reason}{remedy}")]
+pub struct ConfineError {
+    what: &'static str,
+    reason: String,
+    remedy: &'static str,
+}
+
+impl ConfineError {
+    fn new<E: ToString>(what: &'static str, remedy: &'static str) -> impl Fn(E) -> Self {
+        move |error| Self { what, reason: error.to_string(), remedy }
+    }
+}
+
+/// Gives up what the daemon does not need.
+pub(super) fn confine(settings: &Settings, notices: &mut Notices) -> Result<(), ConfineError> {
+    nix::sys::prctl::set_no_new_privs().map_err(ConfineError::new("new privileges", ""))?;
+    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+        caps::clear(None, set).map_err(ConfineError::new("capabilities", ""))?;
+    }
+    if !files::confine(settings).map_err(ConfineError::new("access to other files", ""))? {
+        let text = "this kernel has no Landlock: the daemon may touch whatever its user may";
+        notices.push((Level::Info, text.to_owned()));
+    }
+    if settings.process.seccomp {
+        calls::confine().map_err(ConfineError::new("system calls", "; start without --seccomp"))?;
+    }
+    Ok(())
+}
