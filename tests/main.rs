@@ -11,9 +11,11 @@ mod support;
 
 mod bad_input;
 mod cli;
+mod clock;
 mod confined;
 mod differences;
 mod disk;
+mod hostile;
 mod parity;
 mod postfix;
 mod protocol;
