@@ -1,5 +1,6 @@
 //! What an unclean end leaves to do: fill marks set right, an index rebuilt from its records, or single slots added to one.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment}
 
 /// How long one step may last: the spares wait meanwhile.
 const STEP: Duration = Duration::from_millis(10);
+/// How many slots are fetched ahead of being set.
+const AHEAD: usize = 32;
 /// Bytes of an index that are read in at once.
 const PIECE: usize = 16 << 20;
 
@@ -37,14 +40,24 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
         // A page of zeros that is only read stays clean.
         slots.iter().filter(|slot| slot.load(Ordering::Relaxed) != 0).for_each(|slot| slot.store(0, Ordering::Relaxed));
     }
+    // Each slot is somewhere else in memory: it is fetched while those before it are set.
+    let mut waiting = VecDeque::with_capacity(AHEAD);
+    let mut set = |(tag, position)| geometry.insert(file.slots(), tag, position, |_| false);
     for (position, words) in (0..).zip(file.records().chunks_exact(2)) {
         let [tag, word] = [&words[0], &words[1]].map(|word| word.load(Ordering::Relaxed));
         if tag == 0 {
             continue;
         }
         if let Some(record) = Record::unpack(tag, word).filter(|record| mine(Geometry::shard(record.tag))) {
-            geometry.insert(file.slots(), record.tag, position, |_| false);
+            if waiting.len() == AHEAD {
+                waiting.pop_front().map(&mut set);
+            }
+            file.prefetch(geometry.home(record.tag));
+            waiting.push_back((record.tag, position));
         }
+    }
+    for left in waiting {
+        set(left);
     }
 }
 

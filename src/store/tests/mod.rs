@@ -11,6 +11,7 @@ mod model;
 mod power;
 mod rings;
 mod start;
+mod start_time;
 mod stress;
 
 use std::fs;
