@@ -80,7 +80,7 @@ fn search<'a>(
         let line = &buffer[resume.line..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > MAX_LINE {
-            return Err(Limit::Line);
+            return Err(first_limit(resume.line));
         }
         if end >= MAX_REQUEST {
             return Err(Limit::Request);
@@ -97,9 +97,15 @@ fn search<'a>(
     }
     resume.searched = buffer.len();
     if buffer.len() - resume.line > MAX_LINE + 1 {
-        return Err(Limit::Line);
+        return Err(first_limit(resume.line));
     }
     if buffer.len() >= MAX_REQUEST { Err(Limit::Request) } else { Ok(None) }
+}
+
+/// Which limit a line is over that begins at `line` and is too long: the one that is reached first if bytes come one by one,
+/// so that it does not depend on how they come.
+fn first_limit(line: usize) -> Limit {
+    if line + MAX_LINE + 2 <= MAX_REQUEST { Limit::Line } else { Limit::Request }
 }
 
 fn take<'a>(request: &mut Request<'a>, name: &[u8], value: &'a [u8]) {
@@ -175,6 +181,20 @@ mod tests {
             }
         }
         panic!("no request in {} bytes", first.len());
+    }
+
+    #[test]
+    fn which_limit_a_line_is_over_does_not_depend_on_how_it_comes() {
+        let lines = b"a=".iter().chain(&[b'x'; 3400]).chain(b"\n").copied();
+        for (before, limit) in [(3, Limit::Line), (4, Limit::Request)] {
+            let mut stream: Vec<u8> = lines.clone().cycle().take(before * 3403).collect();
+            stream.extend([b'y'; MAX_LINE + 500]);
+            stream.push(b'\n');
+            assert_eq!(parse(&stream, &mut Resume::default()), Err(limit));
+            let mut resume = Resume::default();
+            let first = (1..=stream.len()).map(|end| parse(&stream[..end], &mut resume)).find(Result::is_err);
+            assert_eq!(first, Some(Err(limit)));
+        }
     }
 
     #[test]

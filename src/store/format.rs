@@ -33,6 +33,8 @@ const PAGE: usize = 4096;
 const MAGIC: [u8; 8] = *b"irongrey";
 /// The largest segment: 27 position bits in a slot.
 pub(super) const MAX_CAPACITY: u32 = 1 << 26;
+/// The largest sequence number: a new segment each second reaches it in nine million years.
+const MAX_SEQUENCE: u64 = 1 << 48;
 
 /// The two rings of segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,11 +162,12 @@ impl Header {
             return Err(BadHeader::Version(raw.version));
         }
         let ring = RingKind::BOTH.into_iter().find(|&ring| ring as u32 == raw.ring).ok_or(BadHeader::Damaged)?;
-        let sizes_fit = raw.chunk == CHUNK
+        let numbers_fit = raw.sequence <= MAX_SEQUENCE
+            && raw.chunk == CHUNK
             && raw.capacity >= CHUNK * 2
             && raw.capacity <= MAX_CAPACITY
             && raw.capacity.is_multiple_of(CHUNK);
-        sizes_fit.then_some(()).ok_or(BadHeader::Damaged)?;
+        numbers_fit.then_some(()).ok_or(BadHeader::Damaged)?;
         Ok(Self {
             ring,
             sequence: raw.sequence,
@@ -229,6 +232,13 @@ mod tests {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Header::read(&flipped), Err(BadHeader::Damaged), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_number_after_which_there_is_no_other_is_damage() {
+        for (sequence, read) in [(MAX_SEQUENCE, true), (MAX_SEQUENCE + 1, false), (u64::MAX, false)] {
+            assert_eq!(Header::read(&Header { sequence, ..HEADER }.to_bytes()).is_ok(), read, "{sequence}");
         }
     }
 

@@ -1,0 +1,90 @@
+//! [`StateDir`]: a state directory of one case, and what the store is opened with.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use irongrey::clock::UnixSecs;
+use irongrey::config::{StateSettings, SyncMode};
+use irongrey::grey::{Networks, OnFull, Rules};
+use irongrey::store::{OpenError, Store};
+use irongrey::table::{Secret, Tag};
+use tempfile::TempDir;
+
+/// When each case begins.
+pub(crate) const NOW: UnixSecs = UnixSecs(1_795_000_000);
+pub(crate) const DAY: u32 = 86_400;
+pub(crate) const RULES: Rules = Rules {
+    delay: 300,
+    retry_window: 2 * DAY,
+    max_age: 32 * DAY,
+    auto_whitelist_clients: 5,
+    networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
+    on_full: OnFull::Dunno,
+};
+/// Seconds that a passed triplet or a client counts.
+pub(crate) const ESTABLISHED_LIFE: u32 = 36 * DAY;
+const SECRET: Secret = Secret([7; 16]);
+
+/// How the last process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, arbitrary::Arbitrary)]
+pub(crate) enum Run {
+    Clean,
+    SameBoot,
+    OtherBoot,
+}
+
+/// A state directory in memory, where there is such a file system; gone with its owner.
+#[derive(Debug)]
+pub(crate) struct StateDir(TempDir);
+
+impl StateDir {
+    /// A directory that holds the key and nothing else.
+    pub(crate) fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let dir = dir.expect("a temporary directory can be made");
+        let key = format!("{:032x}", u128::from_be_bytes(SECRET.0));
+        fs::write(dir.path().join("key"), key).expect("the key can be written");
+        Self(dir)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn secret() -> &'static Secret {
+        &SECRET
+    }
+
+    /// The tag that a number stands for.
+    pub(crate) fn tag(number: u8) -> Tag {
+        SECRET.tag(&[number])
+    }
+
+    /// Opens it as a daemon with two workers does.
+    pub(crate) fn open(&self, now: UnixSecs) -> Result<Arc<Store>, OpenError> {
+        let settings = StateSettings { dir: self.path().to_owned(), max_size: 256 << 20, sync: SyncMode::Os };
+        Store::open(&settings, &RULES, 2, now)
+    }
+
+    /// Writes down that the last process ended so.
+    pub(crate) fn note_run(&self, run: Run) {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let text = match run {
+            Run::Clean => format!("clean {boot}"),
+            Run::SameBoot => format!("running {} 2\n", boot.trim()),
+            Run::OtherBoot => "running another-boot 2\n".to_owned(),
+        };
+        fs::write(self.path().join("run"), text).expect("the directory can be written to");
+    }
+
+    /// The segment files and those that were set aside, with their bytes.
+    pub(crate) fn segments(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let entries = fs::read_dir(self.path()).expect("the directory can be read");
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let segments = paths.filter(|path| path.extension().is_some_and(|end| end == "seg" || end == "bad"));
+        segments.map(|path| (path.clone(), fs::read(&path).expect("a file can be read"))).collect()
+    }
+}
