@@ -56,8 +56,10 @@ impl Connection {
     }
 
     /// Asks for an event when the socket takes more. Registering anew reports one that became writable meanwhile.
+    ///
+    /// Not for what there is to read: it would be reported each time at once, and is not read before the replies have left.
     fn watch_socket(&mut self, desk: &mut Desk<'_>) -> io::Result<()> {
-        desk.registry.reregister(&mut self.stream, self.token, Interest::READABLE | Interest::WRITABLE)
+        desk.registry.reregister(&mut self.stream, self.token, Interest::WRITABLE)
     }
 }
 
