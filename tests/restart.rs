@@ -6,20 +6,18 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Address, Client, Daemon, Program, Request, Rng, Setup};
+use crate::support::{Address, Client, Daemon, Program, Request, Rng, Setup, unix_now};
 
 const DELAY: u64 = 300;
 const PEERS: usize = 4;
 
-/// The second at which the tests are played. It has to be near the real one: a daemon that starts goes by the real clock
-/// until it has seen a request, and would find segments of another year ripe for sealing.
-static NOW: LazyLock<u64> =
-    LazyLock::new(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
+/// The second at which the tests are played.
+static NOW: LazyLock<u64> = LazyLock::new(unix_now);
 
 fn setup(dir: &TempDir) -> Setup {
     Setup::new(Program::Serve, dir.path()).with([

@@ -152,8 +152,10 @@ impl<'t> Turn<'t> {
         if !self.shared.test_clock {
             return self.clock;
         }
-        let given = request.policy_test_time.and_then(|time| std::str::from_utf8(time).ok()?.parse().ok());
+        let given = request.policy_test_time.and_then(|time| std::str::from_utf8(time).ok()?.parse::<u64>().ok());
         given.map_or(self.clock, |time| {
+            // Pinned as the wall clock is.
+            let time = u32::try_from(time).unwrap_or(u32::MAX);
             self.shared.latest_test_time.fetch_max(time, Ordering::Relaxed);
             UnixSecs(time)
         })

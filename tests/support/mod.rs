@@ -14,6 +14,7 @@ mod request;
 mod rng;
 mod skip;
 mod smtp;
+mod time;
 
 pub(crate) use client::{Address, Client, Stream};
 pub(crate) use daemon::{Daemon, Program, Setup};
@@ -25,3 +26,4 @@ pub(crate) use request::Request;
 pub(crate) use rng::Rng;
 pub(crate) use skip::{is_root, skipped, skipped_anywhere, tool};
 pub(crate) use smtp::Smtp;
+pub(crate) use time::unix_now;
