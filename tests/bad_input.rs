@@ -291,17 +291,8 @@ fn more_connections_than_allowed() {
 /// Whoever waits for its peers uses no processor.
 #[track_caller]
 fn assert_rests(daemon: &Daemon) {
-    let before = processor_time(daemon);
+    let before = daemon.processor_time();
     std::thread::sleep(Duration::from_secs(1));
-    let used = processor_time(daemon).saturating_sub(before);
+    let used = daemon.processor_time().saturating_sub(before);
     assert!(used < Duration::from_millis(300), "the daemon spins: {used:?} of processor time in a second");
-}
-
-/// Processor time that the daemon has used.
-fn processor_time(daemon: &Daemon) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
-    // Fields 14 and 15 of proc_pid_stat(5), user and system time in hundredths of a second.
-    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
 }

@@ -46,6 +46,14 @@ impl Stream {
         }
     }
 
+    /// Reads and writes that would wait fail at once.
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(true),
+            Self::Unix(stream) => stream.set_nonblocking(true),
+        }
+    }
+
     /// Another handle of the same connection.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {

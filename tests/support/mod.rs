@@ -17,7 +17,7 @@ mod smtp;
 mod time;
 
 pub(crate) use client::{Address, Client, Stream};
-pub(crate) use daemon::{Daemon, Program, Setup};
+pub(crate) use daemon::{Daemon, Program, Setup, free_port};
 pub(crate) use guard::Guarded;
 pub(crate) use journal::Journal;
 pub(crate) use pair::Pair;

@@ -12,8 +12,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::User;
 use tempfile::TempDir;
 
-use super::daemon::free_port;
-use super::{Guarded, tool};
+use super::{Guarded, free_port, tool};
 
 /// Does smtpd run in a chroot, as it does on Debian?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
