@@ -73,7 +73,8 @@ enum Operation {
 /// A daemon's state, and what is known of it.
 struct Daemon {
     dir: StateDir,
-    disk: Disk,
+    /// None if the power never fails.
+    disk: Option<Disk>,
     model: Model,
     now: UnixSecs,
     floods: u64,
@@ -89,7 +90,8 @@ struct Daemon {
 /// When that does not hold.
 pub fn operations(data: &[u8]) {
     let told = Told(all::<Operation>(&mut Unstructured::new(data), MOST));
-    let mut daemon = Daemon::new();
+    let power_fails = told.0.iter().any(|operation| matches!(operation, Operation::PowerLoss { .. }));
+    let mut daemon = Daemon::new(power_fails);
     for operation in &told.0 {
         daemon = daemon.run(operation);
         daemon.look();
@@ -98,7 +100,7 @@ pub fn operations(data: &[u8]) {
 
 impl Daemon {
     /// A state whose first segments are so small that a flood fills them.
-    fn new() -> Self {
+    fn new(power_fails: bool) -> Self {
         let dir = StateDir::new();
         for ring in [Ring::Pending, Ring::Established] {
             let image = Image::new(ring, 1, NOW, StateDir::secret());
@@ -106,7 +108,7 @@ impl Daemon {
         }
         dir.note_run(Run::Clean);
         let store = open(&dir, NOW);
-        let (disk, writers) = (Disk::of(&dir), [store.writer(), store.writer()]);
+        let (disk, writers) = (power_fails.then(|| Disk::of(&dir)), [store.writer(), store.writer()]);
         Self { dir, disk, model: Model::new(NUMBERS), now: NOW, floods: 0, store, writers }
     }
 
@@ -138,7 +140,7 @@ impl Daemon {
                 self.model.lose();
                 self.model.reorder();
                 return self.restart(|dir, disk| {
-                    disk.fail(dir, seed);
+                    disk.expect("it was noted, as the power fails").fail(dir, seed);
                     dir.note_run(Run::OtherBoot);
                 });
             }
@@ -217,19 +219,19 @@ impl Daemon {
 
     fn note_synced(&mut self) {
         self.model.note_synced();
-        self.disk = Disk::of(&self.dir);
+        self.disk = self.disk.take().map(|_| Disk::of(&self.dir));
     }
 
     /// The process ends and another one starts; between them something happens to the files.
-    fn restart(self, between: impl FnOnce(&StateDir, &Disk)) -> Self {
+    fn restart(self, between: impl FnOnce(&StateDir, Option<&Disk>)) -> Self {
         let Self { dir, disk, mut model, now, floods, store, writers } = self;
         drop((writers, store));
-        between(&dir, &disk);
+        between(&dir, disk.as_ref());
         let store = open(&dir, now);
         let writers = [store.writer(), store.writer()];
         // What it had appended is durable once the next one runs.
         model.note_synced();
-        Self { disk: Disk::of(&dir), dir, model, now, floods, store, writers }
+        Self { disk: disk.map(|_| Disk::of(&dir)), dir, model, now, floods, store, writers }
     }
 }
 
