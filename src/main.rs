@@ -41,10 +41,10 @@ fn check(directory: &Path) -> ExitCode {
         return fail(&error, 1);
     }
     match store::Report::read(directory, UnixSecs::now()) {
-        Ok(report) => {
-            let _ = write!(io::stdout(), "{report}");
-            ExitCode::from(report.exit_code())
-        }
+        Ok(report) => match write!(io::stdout(), "{report}") {
+            Ok(()) => ExitCode::from(report.exit_code()),
+            Err(error) => fail(&error, 1),
+        },
         Err(error) => fail(&error, 1),
     }
 }

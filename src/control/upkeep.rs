@@ -12,11 +12,13 @@ use crossbeam::channel::{self, Receiver, RecvTimeoutError, Sender};
 
 use crate::clock::UnixSecs;
 use crate::config::{StateSettings, SyncMode};
-use crate::store::Store;
+use crate::store::{DISK_FAILED, Store};
 use crate::worker::Shared;
 
 /// Between two rounds of upkeep.
 const TICK: Duration = Duration::from_millis(50);
+/// Between two looks at whether the files of the state are where they were.
+const LOOK: Duration = Duration::from_secs(1);
 /// How far the wall clock may run from the steady one between two ticks before it has been set.
 const STEP: u64 = 5;
 /// After a step nothing is dropped for so long: an administrator may be about to set the clock right again.
@@ -71,14 +73,33 @@ fn keep(store: &Store, shared: &Shared, stopped: &Receiver<Infallible>) {
     let mut steadiness = Steadiness::new(UnixSecs::now(), Instant::now());
     // At once for the first time: there may be no spare yet.
     let mut wait = Duration::ZERO;
+    let mut looked = Instant::now();
     while ticks(stopped, wait) {
         wait = TICK;
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            end_if_lost(store);
+        }
         let settled = steadiness.settled(UnixSecs::now(), Instant::now());
         // A test plays months in seconds; its steps are meant.
         match shared.latest_test_time.load(Ordering::Relaxed) {
             0 => store.upkeep(UnixSecs::now(), settled && !shared.test_clock),
             latest => store.upkeep(UnixSecs(latest), true),
         }
+    }
+}
+
+/// Ends the process if what is acknowledged from now on would be in a file that the next start does not find, with the code of a
+/// disk that fails.
+fn end_if_lost(store: &Store) {
+    if let Some(path) = store.lost_file() {
+        log::error!(
+            "{}: removed, replaced or cut off under the daemon, which ends; the next start serves the rest",
+            path.display()
+        );
+        // The log's own thread writes that meanwhile.
+        std::thread::sleep(Duration::from_millis(200));
+        std::process::exit(DISK_FAILED);
     }
 }
 

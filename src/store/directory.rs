@@ -11,6 +11,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -29,7 +30,7 @@ const BAD_KEPT: usize = 4;
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    _lock: Flock<File>,
+    lock: Flock<File>,
 }
 
 /// Makes the state directory, for its owner only, if it does not exist, and those above it. What was made is durable.
@@ -67,7 +68,14 @@ impl Directory {
         if let Err(error) = lock.write_all(pid.as_bytes()).and_then(|()| lock.set_len(pid.len() as u64)) {
             log::warn!("{}: the process id cannot be written there: {error}", lock_path.display());
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Whether the lock is still where a second process would look for it.
+    pub(super) fn is_in_place(&self) -> bool {
+        let held = self.lock.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+        let found = fs::symlink_metadata(self.path.join("lock")).map(|metadata| (metadata.dev(), metadata.ino()));
+        held.is_ok_and(|held| found.is_ok_and(|found| held == found))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -128,20 +136,17 @@ impl Directory {
         Ok(listing.segments)
     }
 
-    /// Renames a damaged file and removes the oldest of those that were set aside before.
-    pub(super) fn set_aside(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut aside = path.with_extension("bad");
-        for number in 2.. {
-            if !aside.exists() {
-                break;
+    /// Names the damaged files and removes the oldest of them. A process that ended in the middle of things may have set one
+    /// aside without a log that said so.
+    pub(super) fn review_bad(&self) -> io::Result<()> {
+        for (index, (path, _)) in self.bad_files()?.iter().enumerate() {
+            if index < BAD_KEPT {
+                log::warn!("{}: damaged, and was set aside; remove it when nobody wants to look at it", path.display());
+            } else if let Err(error) = disk::remove(path) {
+                log::warn!("{}: damaged, and cannot be removed: {error}", path.display());
             }
-            aside = path.with_extension(format!("{number}.bad"));
         }
-        disk::rename(path, &aside)?;
-        for (path, _) in self.bad_files()?.iter().filter(|(path, _)| *path != aside).skip(BAD_KEPT - 1) {
-            let _ = disk::remove(path);
-        }
-        Ok(aside)
+        Ok(())
     }
 
     /// Removes the oldest damaged files of a ring until `fits` says yes to the bytes of those that are left.
@@ -187,4 +192,17 @@ impl Directory {
         disk::rename(&new, &path)?;
         self.sync()
     }
+}
+
+/// Renames a damaged file.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut aside = path.with_extension("bad");
+    for number in 2.. {
+        if !aside.exists() {
+            break;
+        }
+        aside = path.with_extension(format!("{number}.bad"));
+    }
+    disk::rename(path, &aside)?;
+    Ok(aside)
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,6 +23,8 @@ pub(super) struct SegmentFile {
     map: Mapping,
     header: Header,
     path: PathBuf,
+    /// Device and inode; `None` if it was gone at once.
+    identity: Option<(u64, u64)>,
     /// When it stopped being the active one, as far as noticed; 0 until then.
     closed_at: AtomicU32,
     /// The same in seconds since `opened`, for a wall clock that was ahead then.
@@ -131,7 +133,8 @@ impl SegmentFile {
 
     fn known(map: Mapping, header: Header, path: PathBuf) -> Self {
         let (closed_at, closed_after) = (AtomicU32::new(0), AtomicU32::new(0));
-        let file = Self { map, header, path, closed_at, closed_after, opened: Instant::now() };
+        let identity = identity(&path).map(|(identity, _)| identity);
+        let file = Self { map, header, path, identity, closed_at, closed_after, opened: Instant::now() };
         if let Some(time) = file.sealed_at() {
             file.closed_at.store(time.0, Ordering::Relaxed);
         }
@@ -140,6 +143,11 @@ impl SegmentFile {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether its name still leads to it, and it is as long as it was.
+    pub(super) fn is_in_place(&self) -> bool {
+        identity(&self.path) == self.identity.map(|identity| (identity, self.len()))
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -245,6 +253,12 @@ impl SegmentFile {
         let last = self.fills().iter().rposition(|fill| fill.load(Ordering::Relaxed) != 0);
         last.map_or(0, |last| u32::try_from(last + 1).unwrap_or(u32::MAX))
     }
+}
+
+/// Device and inode, and the length, of what has this name.
+fn identity(path: &Path) -> Option<((u64, u64), u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some(((metadata.dev(), metadata.ino()), metadata.len()))
 }
 
 impl Memory for SegmentFile {

@@ -34,6 +34,7 @@ mod tests;
 mod upkeep;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub use check::Report;
 pub use commits::Commits;
 pub use directory::make_directory;
 pub use error::OpenError;
-pub use map::exit_on_bus_error;
+pub use map::{DISK_FAILED, exit_on_bus_error};
 pub use session::{Session, Writer};
 
 use crate::clock::UnixSecs;
@@ -188,6 +189,17 @@ impl Store {
                 log::info!("{path}: the records of the process that died are all in the index");
             }
         }
+    }
+
+    /// A file of the state that somebody has removed, replaced or cut off under the daemon. One thread calls this and `upkeep`.
+    pub fn lost_file(&self) -> Option<PathBuf> {
+        if !self.directory.is_in_place() {
+            return Some(self.directory.path().join("lock"));
+        }
+        let rings = [self.pending.load(), self.established.load()];
+        let segments =
+            rings.iter().flat_map(|view| view.segments().chain(view.spare.iter().map(|spare| &spare.segment)));
+        segments.map(|segment| segment.memory()).find(|file| !file.is_in_place()).map(|file| file.path().to_owned())
     }
 
     /// The clean end: everything is made durable and marked so. The workers have ended before.

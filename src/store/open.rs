@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::directory::Directory;
+use super::directory::{Directory, set_aside};
 use super::disk;
 use super::error::OpenError;
 use super::file::{Access, BadFile, SegmentFile};
@@ -41,9 +41,10 @@ impl Contents {
             }
         }
         for (path, reason) in damaged {
-            let aside = directory.set_aside(&path).map_err(OpenError::io(&path, "set the damaged file aside"))?;
+            let aside = set_aside(&path).map_err(OpenError::io(&path, "set the damaged file aside"))?;
             log::error!("{}: {reason}; set aside as {}, the rest is used", path.display(), aside.display());
         }
+        directory.review_bad().map_err(io("list the directory"))?;
         files.sort_by_key(|file| file.header().sequence);
         Ok(Self { secret, files, last_run: LastRun::read(directory.path()) })
     }

@@ -79,6 +79,13 @@ impl Geometry {
             .filter(move |&position| position < geometry.capacity)
     }
 
+    /// The position in each slot that is set; it may lie outside.
+    pub fn positions<'a>(&self, slots: &'a [AtomicU32]) -> impl Iterator<Item = u32> + use<'a> {
+        let position_mask = self.position_mask();
+        let values = slots.iter().map(|slot| slot.load(Ordering::Acquire)).filter(|&value| value != 0);
+        values.map(move |value| (value & position_mask).wrapping_sub(1))
+    }
+
     /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in this tag's last
     /// slot that its record makes this one unnecessary, as another writer may have been faster.
     pub fn insert(&self, slots: &[AtomicU32], tag: Tag, position: u32, covered: impl Fn(u32) -> bool) -> Inserted {

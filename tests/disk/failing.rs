@@ -1,6 +1,6 @@
 //! Disks that fail: read-only, truncated, EIO on reading and on writing.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,9 +58,78 @@ fn truncated_under_the_daemon() {
     let segment = dir.path().join("state/pending-00000001.seg");
     File::options().write(true).open(&segment).unwrap().set_len(4096).unwrap();
     let daemon = ends_with_71(daemon);
-    assert!(dir.path().join("state/pending-00000001.bad").exists(), "the file is set aside");
+    assert!(!usable(&dir.path().join("state")), "the file is set aside");
     assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
     assert!(is_deferred(&daemon.client().ask(&mail(1))), "and new ones are recorded");
+}
+
+/// What somebody does to the files under the daemon.
+type Deed = fn(&Path);
+
+/// The daemon notices within seconds that its successor would not find what it writes, and ends.
+#[test]
+fn removed_or_replaced_under_the_daemon() {
+    let deeds: [(&str, Deed); 4] = [
+        ("segment removed", |state| fs::remove_file(state.join("pending-00000001.seg")).unwrap()),
+        ("segment replaced", |state| {
+            let segment = state.join("pending-00000001.seg");
+            fs::copy(&segment, state.join("copy")).unwrap();
+            fs::rename(state.join("copy"), segment).unwrap();
+        }),
+        ("lock removed", |state| fs::remove_file(state.join("lock")).unwrap()),
+        ("directory replaced", |state| {
+            fs::rename(state, state.with_extension("old")).unwrap();
+            fs::create_dir(state).unwrap();
+        }),
+    ];
+    for (name, deed) in deeds {
+        let dir = TempDir::new().unwrap();
+        let state = dir.path().join("state");
+        let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
+        let mut daemon = Setup::new(Program::Serve, dir.path()).state(state.clone()).with(options).start();
+        know_two(&daemon);
+        deed(&state);
+        assert_eq!(daemon.wait().expect(name).code(), Some(71), "{name}: {:?}", daemon.journal().lines());
+        daemon.journal().wait_for("removed, replaced or cut off under the daemon");
+        if name != "directory replaced" {
+            let daemon = daemon.kill_and_restart();
+            assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO, "{name}");
+        }
+    }
+}
+
+/// Only the file that is broken is set aside: not one that has come to its name, and no earlier one is written over. The next
+/// start names what is there, and keeps four.
+#[test]
+fn what_is_set_aside_is_the_broken_file_and_stays() {
+    let dir = TempDir::new().unwrap();
+    let state = dir.path().join("state");
+    let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
+    let mut daemon = Setup::new(Program::Serve, dir.path()).state(state.clone()).with(options).start();
+    let aside = || {
+        let files = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "bad")).count()
+    };
+    for round in 1..=6_usize {
+        daemon.client().ask(&mail(0));
+        let newest = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+        let pending =
+            newest.filter(|path| path.to_string_lossy().contains("/pending-") && path.extension().unwrap() == "seg");
+        let active = pending.min().unwrap();
+        File::options().write(true).open(&active).unwrap().set_len(4096).unwrap();
+        daemon = ends_with_71(daemon);
+        daemon.journal().wait_for(".bad: damaged, and was set aside");
+        assert_eq!(aside(), round.min(4), "round {round}");
+    }
+    daemon.client().ask(&mail(0));
+    let segment = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segment.filter(|path| path.extension().is_some_and(|extension| extension == "seg")).max().unwrap();
+    let good = fs::read(&segment).unwrap();
+    File::options().write(true).open(&segment).unwrap().set_len(4096).unwrap();
+    fs::write(state.join("restored"), &good).unwrap();
+    fs::rename(state.join("restored"), &segment).unwrap();
+    assert_eq!(daemon.wait().expect("it ends").code(), Some(71));
+    assert!(fs::read(&segment).unwrap() == good, "the file that was put there is left alone");
 }
 
 /// A page that the disk cannot give: on a full file system, where somebody has taken it out of the file.
@@ -79,7 +148,7 @@ fn a_page_that_cannot_be_had_ends_the_daemon_and_its_file_is_set_aside() {
     fallocate(&file, punch, 12_288, hole).unwrap();
     disk.fill();
     let daemon = ends_with_71(daemon);
-    assert!(segment.with_extension("bad").exists() && !segment.exists());
+    assert!(!usable(&disk.state()), "the file is set aside");
     assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
 }
 

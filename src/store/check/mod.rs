@@ -5,6 +5,7 @@ mod survey;
 mod text;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
@@ -54,6 +55,7 @@ impl Report {
     pub fn read(directory: &Path, now: UnixSecs) -> Result<Self, OpenError> {
         let Listing { segments: paths, unfinished, set_aside } =
             Listing::read(directory).map_err(OpenError::io(directory, "list the directory"))?;
+        let (holder_before, last_run) = (holder(directory)?, LastRun::read(directory));
         let key_path = directory.join("key");
         let (mut refusals, mut damaged, mut files) = (Vec::new(), Vec::new(), Vec::new());
         let secret = key(&key_path).unwrap_or_else(|error| {
@@ -67,6 +69,8 @@ impl Report {
             match look_at(&path, Access::Look, &key_path, secret.as_ref()) {
                 Ok(Ok(file)) => files.push(file),
                 Ok(Err(reason)) => damaged.push((path, reason)),
+                // Dropped since its name was read.
+                Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => refusals.push(error),
             }
         }
@@ -75,15 +79,20 @@ impl Report {
             let bytes = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
             (path, bytes)
         };
+        let segments = RingKind::BOTH.into_iter().flat_map(|kind| with_roles(kind, &mut files)).collect();
         Ok(Self {
             directory: directory.to_owned(),
             now,
-            holder: holder(directory)?,
-            last_run: LastRun::read(directory),
+            // A daemon may have begun to write while the segments were gone over.
+            holder: match holder_before {
+                Some(pid) => Some(pid),
+                None => holder(directory)?,
+            },
+            last_run,
             has_key: secret.is_some(),
             refusals,
             damaged,
-            segments: RingKind::BOTH.into_iter().flat_map(|kind| with_roles(kind, &mut files)).collect(),
+            segments,
             set_aside: set_aside.into_iter().map(with_size).collect(),
             unfinished,
         })

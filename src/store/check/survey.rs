@@ -31,6 +31,8 @@ pub(super) struct Survey {
     pub(super) unmarked: u64,
     /// Valid, but not to be found through the index.
     pub(super) unindexed: u64,
+    /// Slots that point at no record.
+    pub(super) dangling: u64,
     pub(super) has_damaged_seal: bool,
     /// A sync of it has failed.
     pub(super) has_failed: bool,
@@ -48,7 +50,7 @@ impl Survey {
         self.damaged > 0
             || self.has_damaged_seal
             || self.has_failed
-            || is_complete && (self.unindexed > 0 || self.unmarked > 0)
+            || is_complete && (self.unindexed > 0 || self.unmarked > 0 || self.dangling > 0)
     }
 }
 
@@ -66,6 +68,7 @@ pub(super) fn survey(role: Role, file: SegmentFile) -> Survey {
         lost: 0,
         unmarked: 0,
         unindexed: 0,
+        dangling: segment.dangling_slots(),
         has_damaged_seal: file.has_damaged_seal(),
         has_failed: file.has_failed(),
     };
@@ -81,10 +84,12 @@ pub(super) fn survey(role: Role, file: SegmentFile) -> Survey {
 
 impl Survey {
     fn count(&mut self, segment: &Segment<SegmentFile>, position: u32, is_marked: bool) {
-        let Some(record) = segment.record(position) else {
-            let at = position as usize * 2;
-            let words = &segment.memory().records()[at..at + 2];
-            let [tag, word] = [&words[0], &words[1]].map(|word| word.load(Ordering::Relaxed));
+        let at = position as usize * 2;
+        let words = &segment.memory().records()[at..at + 2];
+        // Once, as it may be written meanwhile. Acquire: pairs with the Release in `Segment::append`.
+        let tag = words[0].load(Ordering::Acquire);
+        let word = words[1].load(Ordering::Relaxed);
+        let Some(record) = Record::unpack(tag, word) else {
             match (tag, word) {
                 (0, 0) => self.lost += u64::from(is_marked),
                 // The word stands before its tag: what was written there was not finished.

@@ -76,6 +76,7 @@ impl Report {
             (segment.damaged, "damaged records", greylisted),
             (segment.lost, "records lost to a power failure", greylisted),
             (segment.unindexed, "records without a place in the index", consequence),
+            (segment.dangling, "places in the index without a record", consequence),
             (segment.unmarked, "records above the fill marks", consequence),
         ];
         for (count, what, consequence) in findings.into_iter().filter(|(count, ..)| *count > 0) {
@@ -94,7 +95,8 @@ impl Report {
     }
 
     fn write_start(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for path in &self.unfinished {
+        // Beside a daemon one may be in the making.
+        for path in self.unfinished.iter().filter(|_| self.holder.is_none()) {
             writeln!(f, "{}: not finished when the process died; a start removes it", name(path))?;
         }
         for (path, reason) in &self.damaged {

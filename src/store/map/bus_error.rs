@@ -5,8 +5,12 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::Mutex;
@@ -18,7 +22,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use crate::store::commits::lock;
 
 /// What the process exits with when a mapping fails, as `EX_OSERR` of sysexits.h.
-const CODE: i32 = 71;
+pub const DISK_FAILED: i32 = 71;
 const TEXT: &[u8] =
     b"irongrey: a page can be neither read nor written: the disk has failed, or the file was truncated: ";
 const ASIDE: &[u8] = b", set aside as ";
@@ -39,12 +43,14 @@ struct Watched {
 struct Names {
     segment: CString,
     aside: CString,
+    /// Device and inode: another file may have come to the name.
+    identity: (u64, u64),
 }
 
 /// From now on the process ends at once, with code 71 and a line on standard error, when a page of a mapping cannot be had.
 pub fn exit_on_bus_error() -> io::Result<()> {
     let action = SigAction::new(SigHandler::SigAction(on_bus_error), SaFlags::SA_SIGINFO, SigSet::empty());
-    // SAFETY: the handler reads atomics and calls nothing but rename(2), write(2) and _exit(2), which are async-signal-safe, and
+    // SAFETY: the handler reads atomics and calls nothing but lstat(2), rename(2), write(2) and _exit(2), which are async-signal-safe, and
     // does not return.
     unsafe { sigaction(Signal::SIGBUS, &action) }?;
     Ok(())
@@ -56,16 +62,20 @@ pub(in crate::store) struct Watch(usize);
 
 impl Watch {
     /// `None` if there are too many: then the process only ends.
-    pub(in crate::store) fn new(start: usize, length: usize, segment: &Path, aside: &Path) -> Option<Self> {
+    pub(in crate::store) fn new(map: Range<usize>, file: &File, segment: &Path) -> Option<Self> {
         let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
-        let names = Box::new(Names { segment: name(segment)?, aside: name(aside)? });
+        // A process ends once: no file has this name already.
+        let aside = segment.with_extension(format!("{}.bad", std::process::id()));
+        let metadata = file.metadata().ok()?;
+        let identity = (metadata.dev(), metadata.ino());
+        let names = Box::new(Names { segment: name(segment)?, aside: name(&aside)?, identity });
         let _one_at_a_time = lock(&TAKING);
         let place = WATCHED.iter().position(|place| place.start.load(Ordering::Relaxed) == 0)?;
         let Watched { start: first, end, names: pointer } = &WATCHED[place];
         pointer.store(Box::into_raw(names), Ordering::Relaxed);
-        end.store(start + length, Ordering::Relaxed);
+        end.store(map.end, Ordering::Relaxed);
         // Release: pairs with the Acquire of the handler, so a mapping that is seen has its end and its names.
-        first.store(start, Ordering::Release);
+        first.store(map.start, Ordering::Release);
         Some(Self(place))
     }
 }
@@ -104,15 +114,21 @@ extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _co
     say(TEXT);
     if let Some(names) = WATCHED.iter().find_map(|place| place.names_at(address)) {
         // SAFETY: this thread has touched the mapping, so its owner and the names are alive (see `Watch::drop`).
-        let Names { segment, aside } = unsafe { &*names };
+        let Names { segment, aside, identity } = unsafe { &*names };
         say(segment.as_bytes());
+        let mut found = MaybeUninit::<libc::stat>::zeroed();
+        // SAFETY: the string has a zero at its end, and the buffer is a `stat`, of which all zeros are a value.
+        let is_there = unsafe { libc::lstat(segment.as_ptr(), found.as_mut_ptr()) } == 0;
+        // SAFETY: as above.
+        let found = unsafe { found.assume_init() };
+        let is_same = is_there && (found.st_dev, found.st_ino) == *identity;
         // SAFETY: both are strings with a zero at their end.
-        if unsafe { libc::rename(segment.as_ptr(), aside.as_ptr()) } == 0 {
+        if is_same && unsafe { libc::rename(segment.as_ptr(), aside.as_ptr()) } == 0 {
             say(ASIDE);
             say(aside.as_bytes());
         }
     }
     say(END);
     // SAFETY: ends the process without touching its memory.
-    unsafe { libc::_exit(CODE) };
+    unsafe { libc::_exit(DISK_FAILED) };
 }

@@ -12,7 +12,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-pub use bus_error::exit_on_bus_error;
+pub use bus_error::{DISK_FAILED, exit_on_bus_error};
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use crate::atomics::{AtomicU32, AtomicU64};
@@ -41,7 +41,7 @@ impl Mapping {
         Ok(Self {
             #[cfg(test)]
             recorded: crate::store::recorder::mapped(file, map.as_ptr().addr(), map.len()),
-            _watch: Watch::new(map.as_ptr().addr(), map.len(), path, &path.with_extension("bad")),
+            _watch: Watch::new(map.as_ptr().addr()..map.as_ptr().addr() + map.len(), file, path),
             map,
             layout,
         })

@@ -42,7 +42,7 @@ fn expect(dir: &Path, code: u8, texts: &[&str]) {
     }
 }
 
-fn path(dir: &Path, name: &str) -> std::path::PathBuf {
+fn path(dir: &Path, name: &str) -> PathBuf {
     dir.join("state").join(name)
 }
 

@@ -11,7 +11,7 @@ use crate::table::{CHUNK, Cursor, Kind, Memory, Record, Segment};
 const RECORDS: u64 = 300;
 
 /// A segment of 200 KiB with some records in it, beside those that an open directory has.
-fn small(dir: &Path) -> (Secret, std::path::PathBuf) {
+fn small(dir: &Path) -> (Secret, PathBuf) {
     let store = open(dir);
     let (secret, directory) = (*store.secret(), &store.directory);
     let file = create(RingKind::Established, 7, CHUNK * 2, &secret, directory, NOW).unwrap();

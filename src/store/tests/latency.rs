@@ -19,6 +19,8 @@ fn a_check_takes_less_than_a_millisecond_beside_100_000_new_triplets_a_second() 
     let stop = AtomicBool::new(false);
     let mut taken = thread::scope(|scope| {
         let (stop, store) = (&stop, &store);
+        // Also when a check fails, or the others would be waited for without end.
+        let _stop = Stop(stop);
         let every = |interval: Duration, work: fn(&Store)| {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
@@ -29,9 +31,7 @@ fn a_check_takes_less_than_a_millisecond_beside_100_000_new_triplets_a_second() 
         };
         every(Duration::from_secs(1), Store::sync);
         every(Duration::from_millis(50), |store| store.upkeep(NOW, true));
-        let taken = check_at_rate(store, seconds);
-        stop.store(true, Ordering::Relaxed);
-        taken
+        check_at_rate(store, seconds)
     });
     taken.sort_unstable();
     let at = |of_thousand: usize| Duration::from_nanos(taken[taken.len() * of_thousand / 1000]);
@@ -41,11 +41,20 @@ fn a_check_takes_less_than_a_millisecond_beside_100_000_new_triplets_a_second() 
     assert!(seconds < 60 || p999 < Duration::from_millis(5), "p99.9 {p999:?}");
 }
 
+/// Ends the threads when it is dropped.
+struct Stop<'s>(&'s AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Nanoseconds of each check of a new triplet: look-up and append.
 fn check_at_rate(store: &Arc<Store>, seconds: u32) -> Vec<u64> {
     let mut writer = store.writer();
     let mut taken = Vec::with_capacity((RATE * seconds) as usize);
-    let began = Instant::now();
+    let (began, mut full) = (Instant::now(), 0);
     for turn in 0..RATE * seconds / TURN {
         let due = began + Duration::from_secs(1) * (turn * TURN) / RATE;
         while Instant::now() < due {
@@ -56,10 +65,12 @@ fn check_at_rate(store: &Arc<Store>, seconds: u32) -> Vec<u64> {
             let start = Instant::now();
             let tag = tag(store, u64::from(number));
             assert_eq!(session.triplet(tag, NOW), Triplet::Unknown);
-            session.append(tag, Change::Pending(NOW), NOW).unwrap();
+            // On a slow disk the next spare may be late; then nobody waits for it.
+            full += u32::from(session.append(tag, Change::Pending(NOW), NOW).is_err());
             taken.push(u64::try_from(start.elapsed().as_nanos()).unwrap());
         }
     }
+    assert!(full < RATE * seconds / 2, "{full} could not be recorded");
     let rate = f64::from(RATE * seconds) / began.elapsed().as_secs_f64();
     assert!(rate > f64::from(RATE) * 0.5, "only {rate:.0} a second");
     taken
