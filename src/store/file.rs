@@ -113,6 +113,10 @@ impl SegmentFile {
             return Err(BadFile::OtherName(header.file_name()));
         }
         let layout = Layout::new(header.capacity);
+        // A copy may have holes, for which a full disk has no room when somebody comes to write there.
+        if access == Access::Serve && file.metadata()?.blocks() * 512 < expected {
+            disk::allocate(&file, layout.file_len())?;
+        }
         let map = match access {
             Access::Serve => Mapping::new(&file, layout, path),
             Access::Look => Mapping::private(&file, layout),

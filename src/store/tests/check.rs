@@ -117,6 +117,14 @@ fn damage_has_exit_code_1_and_a_name() {
 }
 
 #[test]
+fn zeros_where_files_were_closed_are_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    closed(dir.path());
+    change(dir.path(), RECORDS, |bytes| bytes[..16 * 65_536].fill(0));
+    expect(dir.path(), 1, &["places in the index without a record: 4; damage"]);
+}
+
+#[test]
 fn what_a_power_failure_leaves_is_no_damage() {
     let dir = tempfile::tempdir().unwrap();
     closed(dir.path());

@@ -94,3 +94,24 @@ fn a_file_that_cannot_be_opened_ends_the_start_and_is_left_alone() {
     assert_eq!(error.exit_code(), 1);
     assert_eq!(segment_files(dir.path()), before);
 }
+
+#[test]
+fn a_copy_with_holes_is_given_its_room_before_it_is_served() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    store.close();
+    drop(store);
+    let path = dir.path().join("state/pending-00000001.seg");
+    let bytes = fs::read(&path).unwrap();
+    let sparse = fs::File::create(&path).unwrap();
+    sparse.set_len(bytes.len() as u64).unwrap();
+    for (number, page) in bytes.chunks(4096).enumerate().filter(|(_, page)| page.iter().any(|&byte| byte != 0)) {
+        std::os::unix::fs::FileExt::write_all_at(&sparse, page, number as u64 * 4096).unwrap();
+    }
+    assert!(sparse.metadata().unwrap().blocks() * 512 < bytes.len() as u64);
+    let store = open(dir.path());
+    assert!(sparse.metadata().unwrap().blocks() * 512 >= bytes.len() as u64);
+    assert_eq!(store.writer().session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW });
+}
