@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `format.rs` | the segment file, byte by byte |
-//! | `map` | a file as slices of atomics; UNSAFE |
+//! | `map.rs` | a file as slices of atomics; UNSAFE |
 //! | `disk.rs` | every change of the directory, and what makes it durable |
 //! | `file.rs` | birth, opening and seal of a segment file |
 //! | `directory.rs`, `listing.rs` | lock, key, how the last run ended, the names of the files |

@@ -4,7 +4,7 @@
 //! ```text
 //! store, compare_exchange in a mapping  --\
 //! create, write, rename, remove (disk.rs)  >--> Tape --replayed up to a moment--> World --some of what was not synced--> Image
-//! msync (map), fsync    (disk.rs)       --/
+//! msync (map.rs), fsync (disk.rs)       --/
 //! ```
 
 #[allow(missing_docs, reason = "as those of std")]

@@ -1,0 +1,259 @@
+//! [`Mapping`]: a segment file as slices of atomics. The only file with unsafe code.
+//!
+//! A mapping is shared with the file: what is stored survives the process at once, and a power loss after
+//! [`Mapping::flush`]. If the disk cannot give a page, or somebody truncates the file under the daemon, the kernel sends
+//! SIGBUS, on the thread that has touched the page: there is no answer that rests on it. The file is set aside, or the next
+//! process would end in the same way, and this one ends. What was acknowledged is in the files, and a new process serves in
+//! milliseconds.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::ptr::null_mut;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicPtr, AtomicUsize};
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+use super::commits::lock;
+use super::format::{FAILED_AT, FILLS_AT, Layout, SEAL_AT};
+#[cfg(test)]
+use super::recorder;
+use crate::atomics::{AtomicU32, AtomicU64, Ordering};
+
+/// One mapped segment file.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    /// Dropped before the mapping is.
+    #[cfg(test)]
+    recorded: recorder::Mapped,
+    /// Dropped before the mapping is; `None` if the file is only looked at.
+    _watch: Option<Watch>,
+    /// INVARIANT: exactly `layout.file_len()` bytes long, and page-aligned, as the kernel maps whole pages.
+    map: MmapRaw,
+    layout: Layout,
+}
+
+impl Mapping {
+    /// Maps `file`, whose length the caller has compared with the layout's. If a page of it cannot be had one day, `path` is
+    /// set aside.
+    pub(super) fn new(file: &File, layout: Layout, path: &Path) -> io::Result<Self> {
+        let map = MmapOptions::new().len(layout.file_len()).map_raw(file)?;
+        map.advise(Advice::Random)?;
+        Ok(Self {
+            #[cfg(test)]
+            recorded: recorder::mapped(file, map.as_ptr().addr(), map.len()),
+            _watch: Watch::new(map.as_ptr().addr()..map.as_ptr().addr() + map.len(), file, path),
+            map,
+            layout,
+        })
+    }
+
+    /// The same, but what is stored stays in this process.
+    pub(super) fn private(file: &File, layout: Layout) -> io::Result<Self> {
+        // SAFETY: memmap2 asks that nobody changes the file under the slices that it hands out. None is taken: the mapping is
+        // reached as atomics only, like a shared one.
+        let map = unsafe { MmapOptions::new().len(layout.file_len()).map_copy(file) }?;
+        Ok(Self {
+            #[cfg(test)]
+            recorded: recorder::Mapped::default(),
+            _watch: None,
+            map: map.into(),
+            layout,
+        })
+    }
+
+    /// The seal word.
+    pub(super) fn seal(&self) -> &AtomicU64 {
+        &self.words(SEAL_AT, 1)[0]
+    }
+
+    /// The failure word.
+    pub(super) fn failure(&self) -> &AtomicU64 {
+        &self.words(FAILED_AT, 1)[0]
+    }
+
+    /// One fill mark a chunk.
+    pub(super) fn fills(&self) -> &[AtomicU32] {
+        self.halves(FILLS_AT, self.layout.chunks())
+    }
+
+    /// Two words a record.
+    pub(super) fn records(&self) -> &[AtomicU64] {
+        self.words(self.layout.records_at(), self.layout.capacity() * 2)
+    }
+
+    /// The slots of the index.
+    pub(super) fn slots(&self) -> &[AtomicU32] {
+        self.halves(self.layout.index_at(), self.layout.slots())
+    }
+
+    /// Reads a slot's cache line ahead.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, clippy::unused_self))]
+    pub(super) fn prefetch(&self, slot: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(slot) = self.slots().get(slot) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a prefetch of any address is allowed, and this one is that of a slot inside the mapping.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(slot).cast()) };
+        }
+    }
+
+    /// Makes the bytes of this range durable, whole pages at a time.
+    #[track_caller]
+    pub(super) fn flush(&self, bytes: Range<usize>) -> io::Result<()> {
+        #[cfg(test)]
+        self.recorded.refuse_flushing()?;
+        self.map.flush_range(bytes.start, bytes.len())?;
+        #[cfg(test)]
+        self.recorded.flushed(bytes);
+        Ok(())
+    }
+
+    /// Touches every page for writing, so that no append waits for a page fault. Kernels before 5.14 cannot: then appends
+    /// fault their pages in.
+    pub(super) fn populate(&self) {
+        let _ = self.map.advise_range(Advice::PopulateWrite, 0, self.layout.file_len());
+    }
+
+    /// Reads these bytes into memory, as far as the kernel can. Else each page is read from the disk by itself.
+    pub(super) fn read_in(&self, bytes: Range<usize>) {
+        for advice in [Advice::Sequential, Advice::PopulateRead, Advice::Random] {
+            let _ = self.map.advise_range(advice, bytes.start, bytes.len());
+        }
+    }
+
+    fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+        assert!(offset.is_multiple_of(8) && offset + count * 8 <= self.map.len());
+        // SAFETY: the range lies inside the mapping and is aligned (both just asserted; the mapping is page-aligned by its
+        // INVARIANT), lives as long as `self`, and every byte pattern is an AtomicU64. The process reaches these bytes
+        // through atomics only; other processes are kept out by the directory's lock.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast(), count) }
+    }
+
+    fn halves(&self, offset: usize, count: usize) -> &[AtomicU32] {
+        assert!(offset.is_multiple_of(4) && offset + count * 4 <= self.map.len());
+        // SAFETY: as in `words`; no range that is read as halves overlaps one that is read as words.
+        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast(), count) }
+    }
+}
+
+/// What the process exits with when a mapping fails, as `EX_OSERR` of sysexits.h.
+pub const DISK_FAILED: i32 = 71;
+const TEXT: &[u8] =
+    b"irongrey: a page can be neither read nor written: the disk has failed, or the file was truncated: ";
+const ASIDE: &[u8] = b", set aside as ";
+const END: &[u8] = b"; the next start serves the rest\n";
+
+/// The mappings that are watched: two rings of a dozen segments, what leaves them, and spares.
+static WATCHED: [Watched; 64] = [const { Watched::new() }; 64];
+/// Held while a place is taken; never by the signal handler.
+static TAKING: Mutex<()> = Mutex::new(());
+
+struct Watched {
+    /// INVARIANT: 0, or `end` and `names` are those of the mapping that begins here.
+    start: AtomicUsize,
+    end: AtomicUsize,
+    names: AtomicPtr<Names>,
+}
+
+struct Names {
+    segment: CString,
+    aside: CString,
+    /// Device and inode: another file may have come to the name.
+    identity: (u64, u64),
+}
+
+/// From now on the process ends at once, with code 71 and a line on standard error, when a page of a mapping cannot be had.
+pub fn exit_on_bus_error() -> io::Result<()> {
+    let action = SigAction::new(SigHandler::SigAction(on_bus_error), SaFlags::SA_SIGINFO, SigSet::empty());
+    // SAFETY: the handler reads atomics and calls nothing but lstat(2), rename(2), write(2) and _exit(2), which are async-signal-safe, and
+    // does not return.
+    unsafe { sigaction(Signal::SIGBUS, &action) }?;
+    Ok(())
+}
+
+/// Until this is dropped, the file is set aside if a page of these addresses cannot be had.
+#[derive(Debug)]
+struct Watch(usize);
+
+impl Watch {
+    /// `None` if there are too many: then the process only ends.
+    fn new(map: Range<usize>, file: &File, segment: &Path) -> Option<Self> {
+        let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
+        // A process ends once: no file has this name already.
+        let aside = segment.with_extension(format!("{}.bad", std::process::id()));
+        let metadata = file.metadata().ok()?;
+        let identity = (metadata.dev(), metadata.ino());
+        let names = Box::new(Names { segment: name(segment)?, aside: name(&aside)?, identity });
+        let _one_at_a_time = lock(&TAKING);
+        let place = WATCHED.iter().position(|place| place.start.load(Ordering::Relaxed) == 0)?;
+        let Watched { start: first, end, names: pointer } = &WATCHED[place];
+        pointer.store(Box::into_raw(names), Ordering::Relaxed);
+        end.store(map.end, Ordering::Relaxed);
+        // Release: pairs with the Acquire of the handler, so a mapping that is seen has its end and its names.
+        first.store(map.start, Ordering::Release);
+        Some(Self(place))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _one_at_a_time = lock(&TAKING);
+        let place = &WATCHED[self.0];
+        place.start.store(0, Ordering::Relaxed);
+        // SAFETY: the pointer came from `Box::into_raw` in `new`, and only the owner of the place drops it. A handler reads it
+        // only while a thread touches the mapping, whose owner has this watch dropped after all who could.
+        drop(unsafe { Box::from_raw(place.names.swap(null_mut(), Ordering::Relaxed)) });
+    }
+}
+
+impl Watched {
+    const fn new() -> Self {
+        Self { start: AtomicUsize::new(0), end: AtomicUsize::new(0), names: AtomicPtr::new(null_mut()) }
+    }
+
+    fn names_at(&self, address: usize) -> Option<*const Names> {
+        // Acquire: pairs with the Release in `Watch::new`.
+        let start = self.start.load(Ordering::Acquire);
+        let is_inside = start != 0 && (start..self.end.load(Ordering::Relaxed)).contains(&address);
+        is_inside.then(|| self.names.load(Ordering::Relaxed).cast_const())
+    }
+}
+
+extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    let say = |text: &[u8]| {
+        // SAFETY: the pointer and the length are those of a slice.
+        unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+    };
+    // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO, and SIGBUS fills its address.
+    let address = unsafe { (*info).si_addr() }.addr();
+    say(TEXT);
+    if let Some(names) = WATCHED.iter().find_map(|place| place.names_at(address)) {
+        // SAFETY: this thread has touched the mapping, so its owner and the names are alive (see `Watch::drop`).
+        let Names { segment, aside, identity } = unsafe { &*names };
+        say(segment.as_bytes());
+        let mut found = MaybeUninit::<libc::stat>::zeroed();
+        // SAFETY: the string has a zero at its end, and the buffer is a `stat`, of which all zeros are a value.
+        let is_there = unsafe { libc::lstat(segment.as_ptr(), found.as_mut_ptr()) } == 0;
+        // SAFETY: as above.
+        let found = unsafe { found.assume_init() };
+        let is_same = is_there && (found.st_dev, found.st_ino) == *identity;
+        // SAFETY: both are strings with a zero at their end.
+        if is_same && unsafe { libc::rename(segment.as_ptr(), aside.as_ptr()) } == 0 {
+            say(ASIDE);
+            say(aside.as_bytes());
+        }
+    }
+    say(END);
+    // SAFETY: ends the process without touching its memory.
+    unsafe { libc::_exit(DISK_FAILED) };
+}
