@@ -35,7 +35,7 @@ impl Reload {
                 if error.is_denied() {
                     log::error!(
                         "a daemon at work reads whitelists only in the directories in which they were at its start: \
-                                 restart it if one has come to another"
+                         restart it if one has come to another"
                     );
                 }
             }

@@ -11,13 +11,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::disk::{self, options};
+use super::disk::{self, identity, options};
 use super::error::OpenError;
 use super::format::RingKind;
 use super::listing::{self, Listing, boot_id, written_by};
@@ -73,9 +72,9 @@ impl Directory {
 
     /// Whether the lock is still where a second process would look for it.
     pub(super) fn is_in_place(&self) -> bool {
-        let held = self.lock.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
-        let found = fs::symlink_metadata(self.path.join("lock")).map(|metadata| (metadata.dev(), metadata.ino()));
-        held.is_ok_and(|held| found.is_ok_and(|found| held == found))
+        let found = fs::symlink_metadata(self.path.join("lock"));
+        let both = self.lock.metadata().and_then(|held| Ok((held, found?)));
+        both.is_ok_and(|(held, found)| identity(&held) == identity(&found))
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -3,9 +3,9 @@
 //!
 //! What is durable after a call: the content of a file after [`sync`] of it, its name after [`sync_directory`].
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
@@ -19,6 +19,11 @@ pub(super) fn options(write: bool) -> OpenOptions {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     options.read(true).write(write).mode(0o600).custom_flags(flags.bits());
     options
+}
+
+/// Device and inode: what is the same file under any name.
+pub(super) fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Makes a directory.

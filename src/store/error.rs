@@ -7,34 +7,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system said no.
-    #[error("{}: cannot {what}: {source}", path.display())]
+    #[error("{}: cannot {what}: {source}{}", path.display(), remedy(source))]
     Io {
-        /// Of what.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The daemon's user may not work there.
-    #[error(
-        "{}: cannot {what}: {source}; give the state directory and its files to the user that the daemon runs as \
-         (chown -R), or name their owner with --user", path.display()
-    )]
-    NoAccess {
-        /// Of what.
-        path: PathBuf,
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Nothing can be changed there.
-    #[error(
-        "{}: cannot {what}: {source}; mount the file system for writing, or name another directory with --state \
-         (--dbdir)", path.display()
-    )]
-    ReadOnly {
         /// Of what.
         path: PathBuf,
         /// What was tried.
@@ -109,17 +83,26 @@ impl OpenError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::InUse { .. } => 75,
-            Self::Io { .. } | Self::NoAccess { .. } | Self::ReadOnly { .. } => 1,
+            Self::Io { .. } => 1,
             _ => 2,
         }
     }
 
     /// Makes an error of the operating system one about `path`.
     pub(super) fn io(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.kind() {
-            io::ErrorKind::PermissionDenied => Self::NoAccess { path: path.to_owned(), what, source },
-            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path: path.to_owned(), what, source },
-            _ => Self::Io { path: path.to_owned(), what, source },
+        move |source| Self::Io { path: path.to_owned(), what, source }
+    }
+}
+
+/// What the administrator can do about it.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; give the state directory and its files to the user that the daemon runs as (chown -R), or name their owner with --user"
         }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; mount the file system for writing, or name another directory with --state (--dbdir)"
+        }
+        _ => "",
     }
 }

@@ -3,14 +3,14 @@
 //! Birth is in an order that a crash cannot spoil: the whole file is allocated and made under a name that counts for
 //! nothing, synced, renamed, and the directory synced; only then does a ring point at it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::directory::Directory;
-use super::disk::{self, options};
+use super::disk::{self, identity, options};
 use super::format::{BadHeader, FILLS_AT, HEADER_LEN, Header, Layout, RingKind};
 use super::map::Mapping;
 use crate::atomics::{AtomicU32, AtomicU64, Ordering};
@@ -137,7 +137,7 @@ impl SegmentFile {
 
     fn known(map: Mapping, header: Header, path: PathBuf) -> Self {
         let (closed_at, closed_after) = (AtomicU32::new(0), AtomicU32::new(0));
-        let identity = identity(&path).map(|(identity, _)| identity);
+        let identity = fs::symlink_metadata(&path).ok().map(|metadata| identity(&metadata));
         let file = Self { map, header, path, identity, closed_at, closed_after, opened: Instant::now() };
         if let Some(time) = file.sealed_at() {
             file.closed_at.store(time.0, Ordering::Relaxed);
@@ -151,7 +151,8 @@ impl SegmentFile {
 
     /// Whether its name still leads to it, and it is as long as it was.
     pub(super) fn is_in_place(&self) -> bool {
-        identity(&self.path) == self.identity.map(|identity| (identity, self.len()))
+        let is_it = |found: Metadata| Some(identity(&found)) == self.identity && found.len() == self.len();
+        fs::symlink_metadata(&self.path).is_ok_and(is_it)
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -257,12 +258,6 @@ impl SegmentFile {
         let last = self.fills().iter().rposition(|fill| fill.load(Ordering::Relaxed) != 0);
         last.map_or(0, |last| u32::try_from(last + 1).unwrap_or(u32::MAX))
     }
-}
-
-/// Device and inode, and the length, of what has this name.
-fn identity(path: &Path) -> Option<((u64, u64), u64)> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    Some(((metadata.dev(), metadata.ino()), metadata.len()))
 }
 
 impl Memory for SegmentFile {

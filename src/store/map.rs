@@ -13,7 +13,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::Mutex;
@@ -24,6 +23,7 @@ use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use super::commits::lock;
+use super::disk::identity;
 use super::format::{FAILED_AT, FILLS_AT, Layout, SEAL_AT};
 #[cfg(test)]
 use super::recorder;
@@ -191,8 +191,7 @@ impl Watch {
         let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
         // A process ends once: no file has this name already.
         let aside = segment.with_extension(format!("{}.bad", std::process::id()));
-        let metadata = file.metadata().ok()?;
-        let identity = (metadata.dev(), metadata.ino());
+        let identity = identity(&file.metadata().ok()?);
         let names = Box::new(Names { segment: name(segment)?, aside: name(&aside)?, identity });
         let _one_at_a_time = lock(&TAKING);
         let place = WATCHED.iter().position(|place| place.start.load(Ordering::Relaxed) == 0)?;
