@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicPtr, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::libc;
@@ -157,6 +157,8 @@ const END: &[u8] = b"; the next start serves the rest\n";
 static WATCHED: [Watched; 64] = [const { Watched::new() }; 64];
 /// Held while a place is taken; never by the signal handler.
 static TAKING: Mutex<()> = Mutex::new(());
+/// Whether a thread is in the signal handler.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
 struct Watched {
     /// INVARIANT: 0, or `end` and `names` are those of the mapping that begins here.
@@ -175,7 +177,7 @@ struct Names {
 /// From now on the process ends at once, with code 71 and a line on standard error, when a page of a mapping cannot be had.
 pub fn exit_on_bus_error() -> io::Result<()> {
     let action = SigAction::new(SigHandler::SigAction(on_bus_error), SaFlags::SA_SIGINFO, SigSet::empty());
-    // SAFETY: the handler reads atomics and calls nothing but lstat(2), rename(2), write(2) and _exit(2), which are async-signal-safe, and
+    // SAFETY: the handler reads atomics and calls nothing but pause(2), lstat(2), rename(2), writev(2) and _exit(2), which are async-signal-safe, and
     // does not return.
     unsafe { sigaction(Signal::SIGBUS, &action) }?;
     Ok(())
@@ -229,17 +231,18 @@ impl Watched {
 }
 
 extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
-    let say = |text: &[u8]| {
-        // SAFETY: the pointer and the length are those of a slice.
-        unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
-    };
+    // Another thread may touch the same file: it waits for the end, which it must not bring about before all is said and done.
+    while IS_ENDING.swap(true, Ordering::Relaxed) {
+        // SAFETY: waits for a signal, of which there is none that returns.
+        unsafe { libc::pause() };
+    }
     // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO, and SIGBUS fills its address.
     let address = unsafe { (*info).si_addr() }.addr();
-    say(TEXT);
+    let mut said = [TEXT, b"", b"", b"", END];
     if let Some(names) = WATCHED.iter().find_map(|place| place.names_at(address)) {
         // SAFETY: this thread has touched the mapping, so its owner and the names are alive (see `Watch::drop`).
         let Names { segment, aside, identity } = unsafe { &*names };
-        say(segment.as_bytes());
+        said[1] = segment.as_bytes();
         let mut found = MaybeUninit::<libc::stat>::zeroed();
         // SAFETY: the string has a zero at its end, and the buffer is a `stat`, of which all zeros are a value.
         let is_there = unsafe { libc::lstat(segment.as_ptr(), found.as_mut_ptr()) } == 0;
@@ -248,11 +251,13 @@ extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _co
         let is_same = is_there && (found.st_dev, found.st_ino) == *identity;
         // SAFETY: both are strings with a zero at their end.
         if is_same && unsafe { libc::rename(segment.as_ptr(), aside.as_ptr()) } == 0 {
-            say(ASIDE);
-            say(aside.as_bytes());
+            said[2..4].copy_from_slice(&[ASIDE, aside.as_bytes()]);
         }
     }
-    say(END);
+    // In one call, so that no line of the log comes in between.
+    let pieces = said.map(|text| libc::iovec { iov_base: text.as_ptr().cast_mut().cast(), iov_len: text.len() });
+    // SAFETY: the pieces are those of slices that are alive; they are only read.
+    unsafe { libc::writev(libc::STDERR_FILENO, pieces.as_ptr(), 5) };
     // SAFETY: ends the process without touching its memory.
     unsafe { libc::_exit(DISK_FAILED) };
 }

@@ -110,6 +110,7 @@ const OLDER: &[c_long] = &[
     libc::SYS_epoll_wait,
     libc::SYS_lstat,
     libc::SYS_open,
+    libc::SYS_pause,
     libc::SYS_poll,
     libc::SYS_readlink,
     libc::SYS_rename,
