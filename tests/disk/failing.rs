@@ -10,9 +10,9 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::mounted::{Disk, Kind, run};
+use super::mounted::{Disk, Kind, run, setup};
 use super::{DUNNO, NOW, is_deferred, mail, usable};
-use crate::support::{Daemon, Program, Setup, skipped_anywhere};
+use crate::support::{Daemon, skipped_anywhere};
 
 #[test]
 fn read_only_directory() {
@@ -33,9 +33,15 @@ fn know_two(daemon: &Daemon) {
     assert!(is_deferred(&client.ask(&mail(1))));
 }
 
-/// Ends the daemon by asking until it reads what cannot be read; the next one serves within a second.
-fn ends_with_71(mut daemon: Daemon) -> Daemon {
+/// All of a segment but its header is gone.
+fn cut_off(segment: &Path) {
+    File::options().write(true).open(segment).unwrap().set_len(4096).unwrap();
+}
+
+/// Does something to a file and asks until the daemon comes upon it, which ends it; the next one serves within a second.
+fn ends_with_71(mut daemon: Daemon, deed: impl FnOnce()) -> Daemon {
     let mut client = daemon.client();
+    deed();
     assert!((2..100_000).any(|number| client.try_ask(&mail(number)).is_err()), "it goes on without its file");
     let status = daemon.wait().expect("the daemon ends");
     assert_eq!(status.code(), Some(71), "{:?}", daemon.journal().lines());
@@ -51,13 +57,10 @@ fn ends_with_71(mut daemon: Daemon) -> Daemon {
 #[test]
 fn truncated_under_the_daemon() {
     let dir = TempDir::new().unwrap();
-    let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
-    let setup = Setup::new(Program::Serve, dir.path()).state(dir.path().join("state")).with(options);
-    let daemon = setup.start();
+    let daemon = setup(dir.path(), dir.path().join("state")).start();
     know_two(&daemon);
     let segment = dir.path().join("state/pending-00000001.seg");
-    File::options().write(true).open(&segment).unwrap().set_len(4096).unwrap();
-    let daemon = ends_with_71(daemon);
+    let daemon = ends_with_71(daemon, || cut_off(&segment));
     assert!(!usable(&dir.path().join("state")), "the file is set aside");
     assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
     assert!(is_deferred(&daemon.client().ask(&mail(1))), "and new ones are recorded");
@@ -85,8 +88,7 @@ fn removed_or_replaced_under_the_daemon() {
     for (name, deed) in deeds {
         let dir = TempDir::new().unwrap();
         let state = dir.path().join("state");
-        let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
-        let mut daemon = Setup::new(Program::Serve, dir.path()).state(state.clone()).with(options).start();
+        let mut daemon = setup(dir.path(), state.clone()).start();
         know_two(&daemon);
         deed(&state);
         assert_eq!(daemon.wait().expect(name).code(), Some(71), "{name}: {:?}", daemon.journal().lines());
@@ -104,8 +106,7 @@ fn removed_or_replaced_under_the_daemon() {
 fn what_is_set_aside_is_the_broken_file_and_stays() {
     let dir = TempDir::new().unwrap();
     let state = dir.path().join("state");
-    let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
-    let mut daemon = Setup::new(Program::Serve, dir.path()).state(state.clone()).with(options).start();
+    let mut daemon = setup(dir.path(), state.clone()).start();
     let aside = || {
         let files = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|extension| extension == "bad")).count()
@@ -116,8 +117,7 @@ fn what_is_set_aside_is_the_broken_file_and_stays() {
         let pending =
             newest.filter(|path| path.to_string_lossy().contains("/pending-") && path.extension().unwrap() == "seg");
         let active = pending.min().unwrap();
-        File::options().write(true).open(&active).unwrap().set_len(4096).unwrap();
-        daemon = ends_with_71(daemon);
+        daemon = ends_with_71(daemon, || cut_off(&active));
         daemon.journal().wait_for(".bad: damaged, and was set aside");
         assert_eq!(aside(), round.min(4), "round {round}");
     }
@@ -125,7 +125,7 @@ fn what_is_set_aside_is_the_broken_file_and_stays() {
     let segment = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
     let segment = segment.filter(|path| path.extension().is_some_and(|extension| extension == "seg")).max().unwrap();
     let good = fs::read(&segment).unwrap();
-    File::options().write(true).open(&segment).unwrap().set_len(4096).unwrap();
+    cut_off(&segment);
     fs::write(state.join("restored"), &good).unwrap();
     fs::rename(state.join("restored"), &segment).unwrap();
     assert_eq!(daemon.wait().expect("it ends").code(), Some(71));
@@ -145,9 +145,10 @@ fn a_page_that_cannot_be_had_ends_the_daemon_and_its_file_is_set_aside() {
     // All but the header, the marks and the records that are there.
     let hole = i64::try_from(length - 12_288).unwrap();
     let punch = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-    fallocate(&file, punch, 12_288, hole).unwrap();
-    disk.fill();
-    let daemon = ends_with_71(daemon);
+    let daemon = ends_with_71(daemon, || {
+        fallocate(&file, punch, 12_288, hole).unwrap();
+        disk.fill();
+    });
     assert!(!usable(&disk.state()), "the file is set aside");
     assert_eq!(daemon.client().ask(&mail(0).at(NOW + 400)), DUNNO);
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -84,8 +84,7 @@ impl Disk {
 
     /// A daemon with its state on it.
     pub(crate) fn setup(&self) -> Setup {
-        let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
-        Setup::new(Program::Serve, self.dir.path()).state(self.state()).with(options)
+        setup(self.dir.path(), self.state())
     }
 
     /// Fills what is left of the disk; returns what to remove to have it back.
@@ -133,6 +132,12 @@ impl Drop for Disk {
         // Lazily, as a daemon that is not dropped yet still has files there.
         Command::new("umount").arg("-l").arg(self.root()).status().ok();
     }
+}
+
+/// A daemon that listens in `dir`, with its state in `state`.
+pub(crate) fn setup(dir: &Path, state: PathBuf) -> Setup {
+    let options = ["--test-clock", "--auto-whitelist-clients=0", "--quiet"];
+    Setup::new(Program::Serve, dir).state(state).with(options)
 }
 
 /// Runs a command to its end; what it said if it failed.
