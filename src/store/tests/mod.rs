@@ -33,6 +33,16 @@ const RULES: Rules = Rules {
     on_full: OnFull::Dunno,
 };
 
+/// Numbers that a seed repeats.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
 fn settings(dir: &Path, max_size: u64) -> StateSettings {
     StateSettings { dir: dir.join("state"), max_size, sync: SyncMode::Os }
 }

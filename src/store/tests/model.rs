@@ -29,15 +29,6 @@ impl Model {
     }
 }
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 #[test]
 fn the_state_is_what_a_map_says_through_roll_over_expiry_and_restarts() {
     let seed = std::env::var("SEED").map_or(20_261_124, |seed| seed.parse().unwrap());

@@ -2,22 +2,9 @@
 
 use super::super::*;
 use super::ledger::Ledger;
-use super::{MAX_STATE, RULES};
+use super::{MAX_STATE, RULES, random};
 use crate::grey::Client;
 use crate::store::recorder::{Event, Recording, Tape};
-
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 /// What has happened in a life, and what was promised meanwhile.
 pub(super) struct Lived {
@@ -54,7 +41,7 @@ impl Life {
             tape,
             before,
             syncs_at_start,
-            random: Random::new(seed),
+            random: random(seed),
             writers: None,
             now,
             next: ledger.next(seed << 32),
