@@ -14,21 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-fn irongrey(words: &[&str]) -> Command {
-    program(env!("CARGO_BIN_EXE_irongrey"), words)
-}
-
-/// A call that ends by itself, within a minute.
-fn call(words: &[&str]) -> Output {
-    let words = [&["-k1", "60", env!("CARGO_BIN_EXE_irongrey")], words].concat();
-    program("timeout", &words).output().unwrap()
-}
-
-fn program(name: &str, words: &[&str]) -> Command {
-    let mut command = Command::new(name);
-    command.args(words).stdin(Stdio::null()).env_remove("POSTGREY_OPTS").env_remove("POSTGREY_TEXT");
-    command
-}
+use crate::support::{call, irongrey};
 
 fn outcome(words: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = call(words);

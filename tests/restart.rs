@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Address, Client, Daemon, Program, Request, Rng, Setup, unix_now};
+use crate::support::{Address, Client, Daemon, Program, Request, Rng, Setup, call, unix_now};
 
 const DELAY: u64 = 300;
 const PEERS: usize = 4;
@@ -248,7 +247,7 @@ fn a_local_list_that_is_gone_keeps_the_old_one() {
     assert_eq!(client.ask(&listed), "action=DUNNO");
 }
 
-/// `irongrey state check` beside a daemon under load, after it was killed, and on what somebody has damaged.
+/// `irongrey state check` beside a daemon, after it was killed, and on what somebody has damaged.
 #[test]
 fn a_state_is_checked_beside_the_daemon_and_after_it() {
     let dir = TempDir::new().unwrap();
@@ -258,8 +257,7 @@ fn a_state_is_checked_beside_the_daemon_and_after_it() {
         assert!(is_deferred(&client.ask(&mail(number).at(*NOW))));
     }
     let check = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_irongrey"));
-        let output = command.args(["state", "check"]).arg(dir.path().join("serve-state")).output().unwrap();
+        let output = call(&["state", "check", dir.path().join("serve-state").to_str().unwrap()]);
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, report) = check();

@@ -4,6 +4,7 @@
 //! Every child process dies with its test: it is killed when its owner is dropped, and by its guard when the whole test
 //! program is.
 
+mod call;
 mod client;
 mod daemon;
 mod guard;
@@ -16,6 +17,7 @@ mod skip;
 mod smtp;
 mod time;
 
+pub(crate) use call::{call, irongrey};
 pub(crate) use client::{Address, Client, Stream};
 pub(crate) use daemon::{Daemon, Program, Setup, free_port};
 pub(crate) use guard::Guarded;
