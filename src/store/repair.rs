@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::file::SegmentFile;
+use super::format::RingKind;
 use crate::atomics::{AtomicU64, Ordering};
 use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment};
 
@@ -42,7 +43,16 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
     }
     // Each slot is somewhere else in memory: it is fetched while those before it are set.
     let mut waiting = VecDeque::with_capacity(AHEAD);
-    let mut set = |(tag, position)| geometry.insert(file.slots(), tag, position, |_| false);
+    let mut repeated = Vec::new();
+    let record = |tag, position| record_at(file, position).filter(|record| record.tag == tag);
+    let mut set = |(tag, position)| {
+        if file.ring() == RingKind::Pending
+            && geometry.find(file.slots(), tag).any(|other| record(tag, other).is_some())
+        {
+            repeated.push(tag);
+        }
+        geometry.insert(file.slots(), tag, position, |_| false)
+    };
     for (position, words) in (0..).zip(file.records().chunks_exact(2)) {
         let [tag, word] = [&words[0], &words[1]].map(|word| word.load(Ordering::Relaxed));
         if tag == 0 {
@@ -59,6 +69,17 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
     for left in waiting {
         set(left);
     }
+    // Of several first attempts it counts which came later, and that the positions of two writers do not tell. In the order of
+    // time one that was given up stays so.
+    for tag in repeated {
+        geometry.sort(file.slots(), tag, |position| record(tag, position).map(|record| record.time));
+    }
+}
+
+fn record_at(file: &SegmentFile, position: u32) -> Option<Record> {
+    let at = position as usize * 2;
+    let [tag, word] = [at, at + 1].map(|at| file.records()[at].load(Ordering::Relaxed));
+    Record::unpack(tag, word)
 }
 
 /// How many records of a chunk are used, up to the last that is not all zeros.

@@ -29,7 +29,7 @@ pub struct Entry {
 impl Entry {
     /// What `records` say at `now` about their tag, of which `void` is known to be forgotten.
     ///
-    /// They come in the order in which they were appended. Expired records are as if absent, and so are a pending record and
+    /// They come in the order in which they were appended, or of time where that is not known. Expired records are as if absent, and so are a pending record and
     /// a void from the future.
     pub fn fold(
         records: impl Iterator<Item = Record> + Clone,

@@ -115,6 +115,23 @@ impl Geometry {
         Inserted::NoSlot
     }
 
+    /// Puts the slots of `tag` for whose positions there is a key into the order of their keys. Nobody else may use the slots.
+    pub fn sort<K: Ord>(&self, slots: &[AtomicU32], tag: Tag, key: impl Fn(u32) -> Option<K>) {
+        let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
+        let mine = |slot: usize| {
+            let value = slots[slot].load(Ordering::Relaxed);
+            let position = (value & position_mask).wrapping_sub(1);
+            let is_mine = value & !position_mask == tag_bits && position < self.capacity;
+            Some((slot, is_mine.then(|| key(position))??, value))
+        };
+        let places: Vec<_> = self.probe(tag).filter_map(mine).collect();
+        let mut sorted: Vec<_> = places.iter().collect();
+        sorted.sort_by_key(|(_, key, _)| key);
+        for ((slot, ..), (.., value)) in places.iter().zip(sorted) {
+            slots[*slot].store(*value, Ordering::Relaxed);
+        }
+    }
+
     fn probe(&self, tag: Tag) -> impl Iterator<Item = usize> + Clone + use<> {
         let geometry = *self;
         (0..PROBE_LINES).flat_map(move |step| {

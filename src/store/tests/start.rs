@@ -78,6 +78,30 @@ fn a_record_whose_slot_a_killed_process_had_not_set_is_found_after_upkeep() {
     }
 }
 
+/// The later one stands at the lower position.
+#[test]
+fn of_two_workers_attempts_the_later_one_counts_after_another_boot_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (mut one, mut other, anew) = (store.writer(), store.writer(), NOW.plus(RULES.retry_window + 1));
+    pend(&store, &mut one, 0..1, NOW).unwrap();
+    pend(&store, &mut other, 1..100, NOW).unwrap();
+    pend(&store, &mut one, 1..100, anew).unwrap();
+    drop((store, one, other));
+    for other_boot in [false, true] {
+        if other_boot {
+            pretend_other_boot(dir.path());
+        }
+        let store = open(dir.path());
+        let seen = |now| (1..100).map(move |number| (number, now));
+        for (number, now) in seen(anew).chain(seen(UnixSecs(anew.0 - 1))) {
+            let expected = if now == anew { Triplet::Pending { first: anew } } else { Triplet::Unknown };
+            let found = store.writer().session().triplet(tag(&store, number), now);
+            assert_eq!(found, expected, "{number} at {now:?}, {other_boot}");
+        }
+    }
+}
+
 #[test]
 fn a_second_process_is_told_who_has_the_state() {
     let dir = tempfile::tempdir().unwrap();
