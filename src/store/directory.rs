@@ -19,7 +19,8 @@ use nix::fcntl::{Flock, FlockArg};
 use super::disk::{self, identity, options};
 use super::error::OpenError;
 use super::format::RingKind;
-use super::listing::{self, Listing, boot_id, written_by};
+use super::last_run;
+use super::listing::{self, Listing, written_by};
 use crate::table::Secret;
 
 /// How many damaged files are kept.
@@ -32,13 +33,8 @@ pub(super) struct Directory {
     lock: Flock<File>,
 }
 
-/// Makes the state directory, for its owner only, if it does not exist, and those above it. What was made is durable.
+/// Makes the state directory, for its owner only, if it does not exist, and those above it. Their names are durable then.
 pub fn make_directory(path: &Path) -> io::Result<()> {
-    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
-    let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -46,8 +42,13 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    for parent in missing.into_iter().filter_map(Path::parent) {
-        disk::sync_directory(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+    // Those that were there as well, if they can be: who made them may have died before this.
+    for parent in path.ancestors().skip(1) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match disk::sync_directory(parent) {
+            Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -106,33 +107,30 @@ impl Directory {
 
     /// Writes down, durably, that the state is at rest.
     pub(super) fn mark_clean(&self) -> io::Result<()> {
-        self.write_run(&format!("clean {}\n", boot_id()))
+        self.write_whole("run", 0o600, last_run::clean(&self.path)?.as_bytes())
     }
 
     /// Writes down, durably, that the state is in use by so many workers. A full disk has no room for that, but for taking
     /// back what was said before: without it the next start believes as little as on another boot.
     pub(super) fn mark_running(&self, workers: usize) -> io::Result<()> {
-        self.write_run(&format!("running {} {workers}\n", boot_id())).or_else(|error| {
-            match disk::remove(&self.path.join("run")) {
+        let text = last_run::running(&self.path, workers)?;
+        match self.write_new("run", 0o600, text.as_bytes()) {
+            Ok(new) => self.put_in_place(&new, "run"),
+            Err(error) => match disk::remove(&self.path.join("run")) {
                 Err(removal) if removal.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => self.sync(),
-            }
-        })
+            },
+        }
     }
 
-    fn write_run(&self, text: &str) -> io::Result<()> {
-        self.write_whole("run", 0o600, text.as_bytes())
-    }
-
-    /// The segment files, and removes what was not finished.
-    pub(super) fn segment_files(&self) -> io::Result<Vec<PathBuf>> {
-        let listing = Listing::read(&self.path)?;
-        for path in &listing.unfinished {
-            if let Err(error) = disk::remove(path) {
+    /// Removes what was not finished.
+    pub(super) fn remove_unfinished(&self) -> io::Result<()> {
+        for path in Listing::read(&self.path)?.unfinished {
+            if let Err(error) = disk::remove(&path) {
                 log::warn!("{}: an unfinished file that cannot be removed: {error}", path.display());
             }
         }
-        Ok(listing.segments)
+        Ok(())
     }
 
     /// Names the damaged files and removes the oldest of them. A process that ended in the middle of things may have set one
@@ -183,12 +181,21 @@ impl Directory {
 
     /// Puts a whole file in the place of an old one, so that a crash leaves one or the other.
     fn write_whole(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
-        let (new, path) = (self.path.join(format!("{name}.new")), self.path.join(name));
+        let new = self.write_new(name, mode, content)?;
+        self.put_in_place(&new, name)
+    }
+
+    fn write_new(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<PathBuf> {
+        let new = self.path.join(format!("{name}.new"));
         let _ = disk::remove(&new);
         let file = disk::create(&new, mode)?;
         disk::write(&file, content)?;
         disk::sync(&file)?;
-        disk::rename(&new, &path)?;
+        Ok(new)
+    }
+
+    fn put_in_place(&self, new: &Path, name: &str) -> io::Result<()> {
+        disk::rename(new, &self.path.join(name))?;
         self.sync()
     }
 }

@@ -73,6 +73,8 @@ pub(super) fn sync(file: &File) -> io::Result<()> {
 /// Makes creations, renames and removals in a directory durable.
 #[track_caller]
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    recorder::refuse_syncing_names(path)?;
     File::open(path)?.sync_all()?;
     #[cfg(test)]
     recorder::directory_synced(path);

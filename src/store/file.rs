@@ -253,6 +253,11 @@ impl SegmentFile {
         self.sealed_at().is_none() && self.chunks_used() == 0
     }
 
+    /// Whether no record stands in it, marked or not. Reads all of it.
+    pub(super) fn is_blank(&self) -> bool {
+        self.records().iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+
     /// The chunks that hold anything: one more than the last that does. The fill marks have to be right.
     pub(super) fn chunks_used(&self) -> u32 {
         let last = self.fills().iter().rposition(|fill| fill.load(Ordering::Relaxed) != 0);

@@ -1,5 +1,4 @@
-//! What a state directory holds, looked at without a change: the names of its files, its key, how the last run ended, who has
-//! it.
+//! What a state directory holds, looked at without a change: the names of its files, its key, who has it.
 
 use std::fs;
 use std::io::{self, Read};
@@ -10,7 +9,6 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::disk::options;
 use super::error::OpenError;
-use crate::config::MAX_WORKERS;
 use crate::table::Secret;
 
 /// The files of a state directory by what they are, each kind in the order of the names.
@@ -42,42 +40,8 @@ impl Listing {
     }
 }
 
-/// How the last run ended, which tells what can be believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LastRun {
-    /// Everything was synced and the files closed.
-    Clean,
-    /// The process died, the kernel lives: the page cache has all that it wrote.
-    SameBoot {
-        /// How many wrote.
-        workers: usize,
-    },
-    /// The machine went down, or the files come from elsewhere: any page may be old.
-    OtherBoot,
-}
-
-impl LastRun {
-    /// As the file `run` says. One that cannot be read counts as another boot: that only costs time.
-    pub(super) fn read(directory: &Path) -> Self {
-        let text = read(&directory.join("run")).unwrap_or_default();
-        match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
-            ["clean", _] => Self::Clean,
-            ["running", boot, workers] if boot == boot_id() => {
-                Self::SameBoot { workers: workers.parse().unwrap_or(MAX_WORKERS).min(MAX_WORKERS) }
-            }
-            ["running", boot] if boot == boot_id() => Self::SameBoot { workers: MAX_WORKERS },
-            _ => Self::OtherBoot,
-        }
-    }
-}
-
-/// The kernel's name for this boot; where there is none every start counts as another boot.
-pub(super) fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
 /// A small file of the state, which is no link.
-fn read(path: &Path) -> io::Result<String> {
+pub(super) fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     options(false).open(path)?.take(4096).read_to_string(&mut text)?;
     Ok(text)

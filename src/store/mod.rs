@@ -6,7 +6,8 @@
 //! | `map.rs` | a file as slices of atomics; UNSAFE |
 //! | `disk.rs` | every change of the directory, and what makes it durable |
 //! | `file.rs` | birth, opening and seal of a segment file |
-//! | `directory.rs`, `listing.rs` | lock, key, how the last run ended, the names of the files |
+//! | `directory.rs`, `listing.rs` | lock, key, the names of the files |
+//! | `last_run.rs` | how the last run ended, and so what can be believed |
 //! | `open.rs`, `repair.rs` | start, also after an unclean end |
 //! | `check` | what a directory holds and what is damaged, without a change |
 //! | `session.rs` | one worker's way into the state |
@@ -20,6 +21,7 @@ mod disk;
 mod error;
 mod file;
 mod format;
+mod last_run;
 mod listing;
 mod map;
 mod open;
@@ -204,19 +206,18 @@ impl Store {
 
     /// The clean end: everything is made durable and marked so. The workers have ended before.
     ///
-    /// If slots are still missing since the start before, the next start looks for them again.
+    /// If slots are still missing since the start before, the next start looks for them again. It also does if a sync has
+    /// failed: that is not tried again, so index, fill marks and the failure word itself may be old after a power loss.
     pub fn close(&self) {
-        let mut marked = lock(&self.chores).repair.is_done();
         let open = unsealed(&self.pending, &self.established);
-        // What has failed before is not tried again; the next start finds it marked.
         for segment in open.iter().filter(|segment| !segment.memory().has_failed()) {
             if let Err(error) = segment.memory().sync_all() {
                 self.note_failed(segment.memory(), &error);
-                marked = false;
             }
         }
+        let is_whole = open.iter().all(|segment| !segment.memory().has_failed()) && lock(&self.chores).repair.is_done();
         let path = self.directory.path().display();
-        if !marked {
+        if !is_whole {
             log::warn!("{path}: not closed cleanly; the next start checks it");
         } else if let Err(error) = self.directory.mark_clean() {
             log::error!("{path}: not closed cleanly: {error}; the next start checks it");

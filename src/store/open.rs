@@ -13,7 +13,8 @@ use super::disk;
 use super::error::OpenError;
 use super::file::{Access, BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
-use super::listing::LastRun;
+use super::last_run::LastRun;
+use super::listing::Listing;
 use super::repair::{raise_marks, rebuild};
 use super::sizing::Bounds;
 use crate::atomics::Ordering;
@@ -31,8 +32,10 @@ impl Contents {
     /// Looks through the directory; damaged files are set aside once nothing forbids the start.
     pub(super) fn read(directory: &Directory) -> Result<Self, OpenError> {
         let io = |what| OpenError::io(directory.path(), what);
-        let paths = directory.segment_files().map_err(io("list the directory"))?;
+        let paths = Listing::read(directory.path()).map_err(io("list the directory"))?.segments;
         let secret = directory.secret(!paths.is_empty())?;
+        // Before a file is opened, as one that is given room is not the same any more.
+        let last_run = LastRun::read(directory.path());
         let (mut files, mut damaged) = (Vec::new(), Vec::new());
         for path in paths {
             match look_at(&path, Access::Serve, &directory.key_path(), Some(&secret))? {
@@ -40,13 +43,14 @@ impl Contents {
                 Err(reason) => damaged.push((path, reason)),
             }
         }
+        directory.remove_unfinished().map_err(io("list the directory"))?;
         for (path, reason) in damaged {
             let aside = set_aside(&path).map_err(OpenError::io(&path, "set the damaged file aside"))?;
             log::error!("{}: {reason}; set aside as {}, the rest is used", path.display(), aside.display());
         }
         directory.review_bad().map_err(io("list the directory"))?;
         files.sort_by_key(|file| file.header().sequence);
-        Ok(Self { secret, files, last_run: LastRun::read(directory.path()) })
+        Ok(Self { secret, files, last_run })
     }
 
     /// Makes fill marks and indexes believable as far as that has to be before they are served.
@@ -81,7 +85,13 @@ impl Contents {
                 .map_err(OpenError::io(directory.path(), "make a segment file"))?,
         };
         for file in needless {
-            disk::remove(file.path()).map_err(OpenError::io(file.path(), "remove the unused file"))?;
+            let path = file.path();
+            if file.is_blank() {
+                disk::remove(path).map_err(OpenError::io(path, "remove the unused file"))?;
+            } else {
+                let aside = set_aside(path).map_err(OpenError::io(path, "set the file aside"))?;
+                log::error!("{}: records without a mark; set aside as {}", path.display(), aside.display());
+            }
         }
         // In the same boot the memory is as the last process left it, so its chunks can be gone on with.
         let resume = self.last_run != LastRun::OtherBoot;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::survey::{KINDS, Survey};
 use super::{Report, Role};
 use crate::clock::UnixSecs;
-use crate::store::listing::LastRun;
+use crate::store::last_run::LastRun;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::World;
 use super::world::{Contents, SECTOR, Sector};
-use crate::store::listing::boot_id;
+use crate::store::last_run::{self, boot_id};
 
 /// What the end takes of what was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +101,22 @@ impl Image {
                 file.write_all_at(&bytes[..left], (sector * SECTOR) as u64)?;
             }
         }
-        let run = directory.join("run");
-        if let (false, Ok(text)) = (self.is_same_boot, fs::read_to_string(&run)) {
-            fs::write(run, text.replace(&boot_id(), "another-boot"))?;
-        }
-        Ok(())
+        self.take_for_original(directory)
+    }
+
+    /// Makes `run` say of these files what it said of the recorded ones.
+    fn take_for_original(&self, directory: &Path) -> io::Result<()> {
+        // Nothing rests on what stands in it.
+        fs::write(directory.join("lock"), "")?;
+        let path = directory.join("run");
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+        let text = match text.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+            ["clean", ..] => last_run::clean(directory)?,
+            ["running", boot, workers, _] if boot == boot_id() && self.is_same_boot => {
+                last_run::running(directory, workers.parse().unwrap())?
+            }
+            _ => text.replace(&boot_id(), "another-boot"),
+        };
+        fs::write(path, text)
     }
 }

@@ -124,6 +124,13 @@ pub(crate) fn synced(file: &File) {
     opened(file, |tape, file| tape.push(Event::Synced(file, point)));
 }
 
+/// Fails if the tape wants the sync of the directory to.
+pub(crate) fn refuse_syncing_names(path: &Path) -> io::Result<()> {
+    let mut result = Ok(());
+    with_tape(|tape| tape.directory() == path, |tape| result = tape.refuse_syncing_names());
+    result
+}
+
 #[track_caller]
 pub(crate) fn directory_synced(path: &Path) {
     let point = Location::caller();

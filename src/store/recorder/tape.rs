@@ -57,6 +57,7 @@ pub(crate) struct Tape {
     directory: PathBuf,
     log: Mutex<Log>,
     fails_to_flush: AtomicBool,
+    fails_to_sync_names: AtomicBool,
     leaves_flushes_out: AtomicBool,
     is_full: AtomicBool,
 }
@@ -95,6 +96,7 @@ impl Tape {
             directory: parent.join(directory.file_name().unwrap()),
             log: Mutex::default(),
             fails_to_flush: AtomicBool::new(false),
+            fails_to_sync_names: AtomicBool::new(false),
             leaves_flushes_out: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
         });
@@ -140,6 +142,11 @@ impl Tape {
         self.fails_to_flush.store(fails, Ordering::Relaxed);
     }
 
+    /// From now on the next sync of the directory fails, or no longer.
+    pub(crate) fn let_next_sync_of_names_fail(&self, fails: bool) {
+        self.fails_to_sync_names.store(fails, Ordering::Relaxed);
+    }
+
     /// From now on msync makes nothing durable, or does again.
     pub(crate) fn leave_flushes_out(&self, are_left_out: bool) {
         self.leaves_flushes_out.store(are_left_out, Ordering::Relaxed);
@@ -152,6 +159,11 @@ impl Tape {
 
     pub(super) fn refuse_flushing(&self) -> io::Result<()> {
         let fails = self.fails_to_flush.load(Ordering::Relaxed);
+        if fails { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
+    }
+
+    pub(super) fn refuse_syncing_names(&self) -> io::Result<()> {
+        let fails = self.fails_to_sync_names.swap(false, Ordering::Relaxed);
         if fails { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
     }
 

@@ -1,12 +1,19 @@
 //! Files that cannot be used: what is refused, what is set aside, what is left alone.
 
 use super::*;
+use crate::atomics::Ordering;
+use crate::table::Memory;
 
 #[test]
 fn another_key_a_missing_key_and_another_version_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
-    let (state, before) = (dir.path().join("state"), segment_files(dir.path()));
+    let state = dir.path().join("state");
+    let bad = (0..6).map(|number| format!("pending-{number:08}.bad"));
+    for name in bad.chain(["pending-00000070.new".to_owned(), "pending-00000071.seg".to_owned()]) {
+        fs::write(state.join(name), "half").unwrap();
+    }
+    let before = segment_files(dir.path());
     let key = state.join("key");
     let text = fs::read(&key).unwrap();
     let refused = || {
@@ -114,4 +121,21 @@ fn a_copy_with_holes_is_given_its_room_before_it_is_served() {
     let store = open(dir.path());
     assert!(sparse.metadata().unwrap().blocks() * 512 >= bytes.len() as u64);
     assert_eq!(store.writer().session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW });
+}
+
+#[test]
+fn what_is_taken_for_unused_is_not_removed_with_records_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    keep(&store, NOW);
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    let first = Arc::clone(&store.pending.load().active.segment);
+    store.pending.roll_over(first.sequence()).unwrap();
+    pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
+    first.memory().fills()[0].store(0, Ordering::Relaxed);
+    let path = first.memory().path().to_owned();
+    drop((store, first));
+    pretend_clean_end(dir.path());
+    drop(open(dir.path()));
+    assert!(!path.exists() && path.with_extension("bad").exists());
 }

@@ -1,7 +1,7 @@
 //! Disks that fail: what could not be synced is not believed, and costs nothing that was.
 
 use super::*;
-use crate::store::recorder::{Event, Tape};
+use crate::store::recorder::{Event, Image, Loss, Tape, World};
 
 #[test]
 fn what_has_failed_to_be_synced_takes_no_more_records() {
@@ -97,7 +97,7 @@ fn of_two_that_may_go_the_one_that_failed_goes_first() {
 }
 
 #[test]
-fn a_segment_that_failed_goes_at_its_time_whatever_restarts_there_are_and_forbids_no_clean_end() {
+fn a_segment_that_failed_goes_at_its_time_whatever_restarts_there_are_and_until_then_no_end_is_clean() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     keep(&store, NOW);
@@ -114,7 +114,8 @@ fn a_segment_that_failed_goes_at_its_time_whatever_restarts_there_are_and_forbid
         let store = open_at(dir.path(), now).unwrap();
         keep(&store, now);
         store.close();
-        assert!(fs::read_to_string(dir.path().join("state/run")).unwrap().starts_with("clean "));
+        let is_clean = fs::read_to_string(dir.path().join("state/run")).unwrap().starts_with("clean ");
+        assert_eq!(is_clean, !path.exists(), "month {month}");
     }
     assert!(!path.exists());
 }
@@ -187,4 +188,56 @@ fn a_sync_that_fails_is_counted_and_not_tried_again_and_replies_leave() {
     session.take_unsettled();
     session.triplet(tag(&store, 3), NOW);
     assert!(session.take_unsettled(), "what could not be synced is never taken for durable");
+}
+
+/// The fill marks are not synced before the clean end, which cannot do it any more.
+#[test]
+fn what_was_synced_before_a_sync_that_failed_survives_a_stop_and_a_power_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let tape = Tape::start(&dir.path().join("state"));
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..1000, NOW).unwrap();
+    store.sync();
+    pend(&store, &mut store.writer(), 1000..1001, NOW).unwrap();
+    tape.let_flushing_fail(true);
+    store.sync();
+    tape.let_flushing_fail(false);
+    store.close();
+    drop(store);
+    assert_eq!(known_after_power_loss(&tape, 0..1000), 1000);
+}
+
+#[test]
+fn the_directory_that_a_killed_process_had_just_made_is_durable_after_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let tape = Tape::start(&state);
+    disk::make_directory(&state, 0o700).unwrap();
+    let store = open(dir.path());
+    pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
+    store.sync();
+    assert_eq!(known_after_power_loss(&tape, 0..10), 10);
+}
+
+/// Neither what is said then, nor that it was taken back, is sure.
+#[test]
+fn a_start_that_cannot_write_down_durably_that_the_state_is_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let tape = Tape::start(&dir.path().join("state"));
+    open(dir.path()).close();
+    tape.let_next_sync_of_names_fail(true);
+    assert!(matches!(open_at(dir.path(), NOW), Err(OpenError::Io { .. })));
+    tape.let_next_sync_of_names_fail(false);
+    open(dir.path());
+}
+
+/// How many of these are known where everything was lost that was not synced.
+fn known_after_power_loss(tape: &Tape, numbers: std::ops::Range<u64>) -> usize {
+    let mut world = World::default();
+    tape.events().iter().for_each(|event| world.apply(event, None));
+    let left = tempfile::tempdir().unwrap();
+    Image::of(&world, Loss::All, |_| 0).write(&left.path().join("state")).unwrap();
+    let store = open(left.path());
+    let is_known = |number: &u64| store.writer().session().triplet(tag(&store, *number), NOW) != Triplet::Unknown;
+    numbers.filter(is_known).count()
 }

@@ -87,7 +87,7 @@ fn no_flipped_bit_of_what_describes_a_segment_does_harm_at_a_start() {
         match index % 3 {
             0 => {}
             1 => pretend_other_boot(dir.path()),
-            _ => fs::write(dir.path().join("state/run"), "clean 0\n").unwrap(),
+            _ => pretend_clean_end(dir.path()),
         }
         let store = open(dir.path());
         let view = store.established.load();

@@ -119,5 +119,15 @@ fn segment_files(dir: &Path) -> Vec<String> {
 
 /// What a boot does that loses no page: the process is gone and the boot has another name.
 fn pretend_other_boot(dir: &Path) {
-    fs::write(dir.join("state/run"), "running another-boot\n").unwrap();
+    fs::write(dir.join("state/run"), "running another-boot 2 0:0\n").unwrap();
+}
+
+/// What a kill in this boot leaves.
+fn pretend_kill(dir: &Path) {
+    fs::write(dir.join("state/run"), last_run::running(&dir.join("state"), 2).unwrap()).unwrap();
+}
+
+/// What a clean end leaves, whatever was done to the files since.
+fn pretend_clean_end(dir: &Path) {
+    fs::write(dir.join("state/run"), last_run::clean(&dir.join("state")).unwrap()).unwrap();
 }

@@ -102,6 +102,35 @@ fn of_two_workers_attempts_the_later_one_counts_after_another_boot_as_before() {
     }
 }
 
+/// Marks and index are read by the copier before records are appended, the records and `run` after that.
+#[test]
+fn a_copy_that_was_made_while_somebody_wrote_is_served_whole() {
+    for is_closed in [true, false] {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (from_state, to_state) = (from.path().join("state"), to.path().join("state"));
+        let store = open(from.path());
+        let segment = store.pending.load().active.segment.memory().path().to_owned();
+        let (records_at, index_at) = {
+            let layout = store.pending.load().active.segment.memory().layout();
+            (layout.records_at(), layout.index_at())
+        };
+        let mut copied = fs::read(&segment).unwrap();
+        pend(&store, &mut store.writer(), 0..20_000, NOW).unwrap();
+        if is_closed {
+            store.close();
+        }
+        copied[records_at..index_at].copy_from_slice(&fs::read(&segment).unwrap()[records_at..index_at]);
+        fs::create_dir(&to_state).unwrap();
+        fs::write(to_state.join(segment.file_name().unwrap()), copied).unwrap();
+        for name in ["key", "run", "lock"] {
+            fs::copy(from_state.join(name), to_state.join(name)).unwrap();
+        }
+        let store = open(to.path());
+        let is_known = |number| store.writer().session().triplet(tag(&store, number), NOW) != Triplet::Unknown;
+        assert_eq!((0..20_000).filter(|&number| !is_known(number)).count(), 0, "closed: {is_closed}");
+    }
+}
+
 #[test]
 fn a_second_process_is_told_who_has_the_state() {
     let dir = tempfile::tempdir().unwrap();
@@ -186,10 +215,13 @@ fn whatever_three_segments_were_left_nothing_is_lost_and_no_number_is_given_twic
     drop(store);
     for combination in 0..64_usize {
         let lefts = [combination % 4, combination / 4 % 4, combination / 16];
-        for run in ["clean", "running", "other"] {
-            let told = format!("{:?}, {run}", lefts.map(|left| Left::ALL[left]));
+        for (name, pretend) in
+            [("clean", pretend_clean_end as fn(&Path)), ("kill", pretend_kill), ("other", pretend_other_boot)]
+        {
+            let told = format!("{:?}, {name}", lefts.map(|left| Left::ALL[left]));
             let dir = tempfile::tempdir().unwrap();
-            copy_with(prototype.path(), dir.path(), lefts, run);
+            copy_with(prototype.path(), dir.path(), lefts);
+            pretend(dir.path());
             for round in 0..2_u32 {
                 let store = open(dir.path());
                 let now = NOW.plus(round);
@@ -225,13 +257,11 @@ fn numbers(store: &Store) -> Vec<u64> {
 }
 
 /// A state directory whose segments 1 to 3 were left so.
-fn copy_with(prototype: &Path, dir: &Path, lefts: [usize; 3], run: &str) {
+fn copy_with(prototype: &Path, dir: &Path, lefts: [usize; 3]) {
     let (from, to) = (prototype.join("state"), dir.join("state"));
     fs::create_dir(&to).unwrap();
     fs::copy(from.join("key"), to.join("key")).unwrap();
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let boot = if run == "other" { "another" } else { boot.trim() };
-    fs::write(to.join("run"), format!("{} {boot}\n", if run == "clean" { "clean" } else { "running" })).unwrap();
+    fs::write(to.join("lock"), "").unwrap();
     for (sequence, left) in (0..).zip(lefts) {
         let number = 1000 * (left as u64 + 1) + sequence;
         let name = format!("pending-{:08}.seg", sequence + 1);

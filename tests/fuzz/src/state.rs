@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,11 +74,31 @@ impl StateDir {
     pub(crate) fn note_run(&self, run: Run) {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let text = match run {
-            Run::Clean => format!("clean {boot}"),
-            Run::SameBoot => format!("running {} 2\n", boot.trim()),
-            Run::OtherBoot => "running another-boot 2\n".to_owned(),
+            Run::Clean => format!("clean {} {:08x}\n", boot.trim(), self.segments_check()),
+            Run::SameBoot => format!("running {} 2 {}\n", boot.trim(), self.place()),
+            Run::OtherBoot => "running another-boot 2 0:0\n".to_owned(),
         };
         fs::write(self.path().join("run"), text).expect("the directory can be written to");
+    }
+
+    /// Device and inode of the lock.
+    fn place(&self) -> String {
+        let path = self.path().join("lock");
+        let lock = fs::OpenOptions::new().append(true).create(true).open(path).and_then(|lock| lock.metadata());
+        let lock = lock.expect("a lock can be made");
+        format!("{}:{}", lock.dev(), lock.ino())
+    }
+
+    /// CRC-32 over inodes and change times, as FORMAT.md says.
+    fn segments_check(&self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        for path in self.segments().into_keys().filter(|path| path.extension().is_some_and(|end| end == "seg")) {
+            let file = fs::symlink_metadata(path).expect("it was there");
+            hasher.update(&file.ino().to_le_bytes());
+            hasher.update(&file.ctime().to_le_bytes());
+            hasher.update(&file.ctime_nsec().to_le_bytes());
+        }
+        hasher.finalize()
     }
 
     /// The segment files and those that were set aside, with their bytes.
