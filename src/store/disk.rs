@@ -44,6 +44,8 @@ pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
 
 /// Takes room on the disk for so many bytes, zeros until they are written.
 pub(super) fn allocate(file: &File, bytes: usize) -> io::Result<()> {
+    #[cfg(test)]
+    recorder::refuse_writing(file)?;
     let length = i64::try_from(bytes).map_err(io::Error::other)?;
     fallocate(file, FallocateFlags::empty(), 0, length)?;
     #[cfg(test)]

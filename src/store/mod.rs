@@ -114,8 +114,14 @@ impl Store {
         let lifetimes = Lifetimes { pending: rules.retry_window.min(established_life), established: established_life };
         let unsealed = unsealed(&pending, &established);
         let chores = Chores {
-            pending: Upkeep::new(&pending, pending_bounds, lifetimes.pending, rules.delay.saturating_mul(2)),
-            established: Upkeep::new(&established, established_bounds, lifetimes.established, 0),
+            pending: Upkeep::new(
+                RingKind::Pending,
+                &pending,
+                pending_bounds,
+                lifetimes.pending,
+                rules.delay.saturating_mul(2),
+            ),
+            established: Upkeep::new(RingKind::Established, &established, established_bounds, lifetimes.established, 0),
             repair: if needs_repair { Repair::of(&unsealed) } else { Repair::default() },
             read_in: ReadIn::of(&[oldest_first(&pending), oldest_first(&established)].concat()),
         };
@@ -155,7 +161,7 @@ impl Store {
         sync::round(&unsealed(&self.pending, &self.established), |segment, error| {
             self.note_failed(segment.memory(), &error);
             // Without a spare it stays the active one until upkeep has made one.
-            let _ = self.ring(segment.memory().ring()).roll_over(segment.sequence());
+            let _ = self.ring(segment.memory().ring()).roll_over(Some(segment.sequence()));
         });
     }
 

@@ -5,6 +5,7 @@
 //! together: sealed segments, the newest one that is not sealed and holds anything as the active one, an empty one as
 //! the spare.
 
+use std::io::ErrorKind::{QuotaExceeded, StorageFull};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub(super) struct Contents {
     pub(super) secret: Secret,
     files: Vec<SegmentFile>,
     last_run: LastRun,
+    /// There was no segment, damaged or not.
+    is_new: bool,
 }
 
 impl Contents {
@@ -33,7 +36,8 @@ impl Contents {
     pub(super) fn read(directory: &Directory) -> Result<Self, OpenError> {
         let io = |what| OpenError::io(directory.path(), what);
         let paths = Listing::read(directory.path()).map_err(io("list the directory"))?.segments;
-        let secret = directory.secret(!paths.is_empty())?;
+        let is_new = paths.is_empty();
+        let secret = directory.secret(!is_new)?;
         // Before a file is opened, as one that is given room is not the same any more.
         let last_run = LastRun::read(directory.path());
         let (mut files, mut damaged) = (Vec::new(), Vec::new());
@@ -50,7 +54,7 @@ impl Contents {
         }
         directory.review_bad().map_err(io("list the directory"))?;
         files.sort_by_key(|file| file.header().sequence);
-        Ok(Self { secret, files, last_run })
+        Ok(Self { secret, files, last_run, is_new })
     }
 
     /// Makes fill marks and indexes believable as far as that has to be before they are served.
@@ -80,9 +84,8 @@ impl Contents {
     ) -> Result<Ring<SegmentFile>, OpenError> {
         let Parts { older, active, spare, needless, next_sequence } = Parts::of(kind, &mut self.files);
         let active = match active {
-            Some(active) => active,
-            None => create(kind, next_sequence, bounds.min_capacity, &self.secret, directory, now)
-                .map_err(OpenError::io(directory.path(), "make a segment file"))?,
+            Some(active) => Some(active),
+            None => self.create_active(kind, next_sequence, bounds, directory, now)?,
         };
         for file in needless {
             let path = file.path();
@@ -96,10 +99,34 @@ impl Contents {
         // In the same boot the memory is as the last process left it, so its chunks can be gone on with.
         let resume = self.last_run != LastRun::OtherBoot;
         Ok(Ring::new(View {
-            active: writable(active, resume),
+            active: active.map(|file| writable(file, resume)),
             older: older.into_iter().rev().map(|file| Arc::new(reader(file))).collect(),
             spare: spare.map(|file| writable(file, resume)),
         }))
+    }
+
+    /// Makes a segment to be appended to. If a full disk has no room for it, what is known is served all the same.
+    fn create_active(
+        &self,
+        kind: RingKind,
+        sequence: u64,
+        bounds: &Bounds,
+        directory: &Directory,
+        now: UnixSecs,
+    ) -> Result<Option<SegmentFile>, OpenError> {
+        match create(kind, sequence, bounds.min_capacity, &self.secret, directory, now) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if !self.is_new && matches!(error.kind(), StorageFull | QuotaExceeded) => {
+                log::error!(
+                    "{}: no {} segment could be made: {error}; known senders pass, unknown ones get the on-full answer \
+                     until there is room",
+                    directory.path().display(),
+                    kind.name(),
+                );
+                Ok(None)
+            }
+            Err(error) => Err(OpenError::io(directory.path(), "make a segment file")(error)),
+        }
     }
 }
 

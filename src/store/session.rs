@@ -112,12 +112,14 @@ impl State for Session<'_> {
 impl Appender<'_> {
     fn append(&mut self, record: &Record) -> Result<(), Full> {
         loop {
-            let active = &self.view.active.segment;
+            let active = self.view.active();
             // What has failed to be synced takes nothing more.
-            if !active.memory().has_failed() && active.append(self.cursor, record) == Ok(()) {
+            if let Some(active) = active.filter(|active| !active.memory().has_failed())
+                && active.append(self.cursor, record) == Ok(())
+            {
                 return Ok(());
             }
-            self.ring.roll_over(active.sequence()).map_err(|_| Full)?;
+            self.ring.roll_over(active.map(|active| active.sequence())).map_err(|_| Full)?;
             self.view = self.ring.load();
         }
     }

@@ -44,7 +44,7 @@ pub(super) struct Upkeep {
     last_made: Option<Instant>,
 }
 
-/// Why a segment's time is over before it is full.
+/// Why the spare takes over before the active segment is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     /// A quarter of its ring's life.
@@ -53,6 +53,8 @@ enum Due {
     Outgrown,
     /// It could not be synced.
     Failed,
+    /// There is none: the disk was full at the start.
+    Missing,
 }
 
 /// What upkeep works on and with.
@@ -71,16 +73,16 @@ pub(super) struct Tools<'a> {
 }
 
 impl Upkeep {
-    pub(super) fn new(ring: &Ring<SegmentFile>, bounds: Bounds, life: u32, protected: u32) -> Self {
+    pub(super) fn new(kind: RingKind, ring: &Ring<SegmentFile>, bounds: Bounds, life: u32, protected: u32) -> Self {
         let view = ring.load();
-        // Numbers rise from the oldest segment to the spare.
-        let newest = &view.spare.as_ref().unwrap_or(&view.active).segment;
+        let spare = view.spare.iter().map(|spare| &spare.segment);
+        let newest = view.segments().chain(spare).map(|segment| segment.sequence()).max();
         Self {
-            kind: newest.memory().ring(),
+            kind,
             bounds,
             life,
             protected,
-            next_sequence: newest.sequence() + 1,
+            next_sequence: newest.unwrap_or(0) + 1,
             retired: Vec::new(),
             not_before: None,
             no_room_said: None,
@@ -92,11 +94,11 @@ impl Upkeep {
     pub(super) fn round(&mut self, tools: &Tools<'_>) {
         self.drop_expired(tools);
         self.make_room(None, tools);
-        let active = Arc::clone(&tools.ring.load().active.segment);
-        let due = self.due(&active, tools.now);
+        let active = tools.ring.load().active().cloned();
+        let due = active.as_ref().map_or(Some(Due::Missing), |active| self.due(active, tools.now));
         let after_failure = has_just_failed(tools) && self.last_made.is_some_and(|made| made.elapsed() < RETRY);
         if !after_failure && self.not_before.is_none_or(|time| Instant::now() >= time) {
-            self.not_before = self.provide_spare(&active, due, tools).err().map(|error| {
+            self.not_before = self.provide_spare(active.as_deref(), due, tools).err().map(|error| {
                 tools.counters.add(Counter::SpareFailures, 1);
                 log::error!(
                     "{}: no spare {} segment could be made: {error}; known senders pass as before, unknown ones get the \
@@ -110,7 +112,7 @@ impl Upkeep {
         }
         if due.is_some() {
             // Without a spare it is due in the next round as well.
-            let _ = tools.ring.roll_over(active.sequence());
+            let _ = tools.ring.roll_over(active.map(|active| active.sequence()));
         }
         seal_closed(tools);
         self.remove_retired();
@@ -128,17 +130,13 @@ impl Upkeep {
     }
 
     /// Makes a spare if there is none, or one of another size if the active segment's life says so.
-    fn provide_spare(&mut self, active: &Segment<SegmentFile>, due: Option<Due>, tools: &Tools<'_>) -> io::Result<()> {
-        // Claimed, not filled: chunks that a killed process left unfinished are used up as well.
-        let (used, capacity) = (active.chunks_claimed() * CHUNK, active.capacity());
-        let seconds = age(active, tools.now).unwrap_or(0);
-        let wanted = if due == Some(Due::Aged) {
-            sizing::after_age(active.filled(), &self.bounds)
-        } else if sizing::fills_early(used, capacity, seconds, self.life) {
-            sizing::after_filling(capacity, &self.bounds)
-        } else {
-            capacity.clamp(self.bounds.min_capacity, self.bounds.max_capacity)
-        };
+    fn provide_spare(
+        &mut self,
+        active: Option<&Segment<SegmentFile>>,
+        due: Option<Due>,
+        tools: &Tools<'_>,
+    ) -> io::Result<()> {
+        let wanted = active.map_or(self.bounds.min_capacity, |active| self.capacity_after(active, due, tools.now));
         let spare = tools.ring.load().spare.as_ref().map(|spare| spare.segment.capacity());
         if let Some(spare) = spare {
             let most = if due == Some(Due::Aged) { wanted } else { self.bounds.largest };
@@ -169,6 +167,20 @@ impl Upkeep {
             );
         }
         Ok(())
+    }
+
+    /// How large the one after this is to be.
+    fn capacity_after(&self, active: &Segment<SegmentFile>, due: Option<Due>, now: UnixSecs) -> u32 {
+        // Claimed, not filled: chunks that a killed process left unfinished are used up as well.
+        let (used, capacity) = (active.chunks_claimed() * CHUNK, active.capacity());
+        let seconds = age(active, now).unwrap_or(0);
+        if due == Some(Due::Aged) {
+            sizing::after_age(active.filled(), &self.bounds)
+        } else if sizing::fills_early(used, capacity, seconds, self.life) {
+            sizing::after_filling(capacity, &self.bounds)
+        } else {
+            capacity.clamp(self.bounds.min_capacity, self.bounds.max_capacity)
+        }
     }
 
     fn make_spare(&mut self, capacity: u32, tools: &Tools<'_>) -> io::Result<()> {

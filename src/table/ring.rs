@@ -25,8 +25,8 @@ pub struct Writable<M> {
 /// The segments of a ring at one moment.
 #[derive(Debug)]
 pub struct View<M> {
-    /// The one that records are appended to.
-    pub active: Writable<M>,
+    /// The one that records are appended to; `None` while there is room for none.
+    pub active: Option<Writable<M>>,
     /// All earlier ones, newest first.
     pub older: Vec<Arc<Segment<M>>>,
     /// The one that takes over when the active one is full.
@@ -58,14 +58,19 @@ pub fn is_unread<M>(segment: &Arc<Segment<M>>) -> bool {
 }
 
 impl<M: Memory> View<M> {
+    /// The active segment.
+    pub fn active(&self) -> Option<&Arc<Segment<M>>> {
+        self.active.as_ref().map(|active| &active.segment)
+    }
+
     /// All segments that may hold records, newest first.
     pub fn segments(&self) -> impl Iterator<Item = &Arc<Segment<M>>> + Clone {
-        std::iter::once(&self.active.segment).chain(&self.older)
+        self.active().into_iter().chain(&self.older)
     }
 
     /// The valid records of `tag`, in the order in which they were appended.
     pub fn find(&self, tag: Tag) -> impl Iterator<Item = Record> + Clone + '_ {
-        self.older.iter().rev().chain(std::iter::once(&self.active.segment)).flat_map(move |segment| segment.find(tag))
+        self.older.iter().rev().chain(self.active()).flat_map(move |segment| segment.find(tag))
     }
 
     /// Whether every record of `tag` is durable.
@@ -90,16 +95,16 @@ impl<M: Memory> Ring<M> {
         self.view.load()
     }
 
-    /// Makes the spare the active segment, unless `full` is not the active one any more.
-    pub fn roll_over(&self, full: u64) -> Result<(), NoSpare> {
+    /// Makes the spare the active segment, unless `full` is not the active one any more (`None`: there is one by now).
+    pub fn roll_over(&self, full: Option<u64>) -> Result<(), NoSpare> {
         loop {
             let current = self.view.load();
-            if current.active.segment.sequence() != full {
+            if current.active().map(|active| active.sequence()) != full {
                 return Ok(());
             }
             let spare = current.spare.as_ref().ok_or(NoSpare)?;
             let older = current.segments().cloned().collect();
-            if self.replace(&current, View { active: spare.clone(), older, spare: None }) {
+            if self.replace(&current, View { active: Some(spare.clone()), older, spare: None }) {
                 return Ok(());
             }
         }

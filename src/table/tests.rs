@@ -169,12 +169,12 @@ fn writers_on_all_cores_lose_nothing_and_a_shared_tag_is_found_by_all() {
 #[test]
 fn a_roll_over_happens_once_and_keeps_the_old_segment_writable_until_its_views_are_gone() {
     let (first, second) = (writable(1), writable(2));
-    let ring = Ring::new(View { active: first.clone(), older: Vec::new(), spare: Some(second) });
+    let ring = Ring::new(View { active: Some(first.clone()), older: Vec::new(), spare: Some(second) });
     let held = ring.load();
-    assert_eq!(ring.roll_over(1), Ok(()));
-    assert_eq!(ring.roll_over(1), Ok(()), "another worker was faster");
-    assert_eq!(ring.load().active.segment.sequence(), 2);
-    assert_eq!(ring.roll_over(2), Err(NoSpare));
+    assert_eq!(ring.roll_over(Some(1)), Ok(()));
+    assert_eq!(ring.roll_over(Some(1)), Ok(()), "another worker was faster");
+    assert_eq!(ring.load().active().unwrap().sequence(), 2);
+    assert_eq!(ring.roll_over(Some(2)), Err(NoSpare));
     drop(first.lease);
     assert!(!first.segment.is_quiet(), "the held view may still append");
     drop(held);
@@ -186,7 +186,7 @@ fn a_roll_over_happens_once_and_keeps_the_old_segment_writable_until_its_views_a
 #[test]
 fn writers_roll_over_under_each_other_and_every_record_is_found() {
     const SEGMENTS: u64 = 6;
-    let ring = Ring::new(View { active: writable(1), older: Vec::new(), spare: Some(writable(2)) });
+    let ring = Ring::new(View { active: Some(writable(1)), older: Vec::new(), spare: Some(writable(2)) });
     let total = u64::from(CAPACITY) * 4;
     std::thread::scope(|scope| {
         for writer in 0..2 {
@@ -196,10 +196,10 @@ fn writers_roll_over_under_each_other_and_every_record_is_found() {
                 for number in (writer..total).step_by(2) {
                     loop {
                         let view = ring.load();
-                        match view.active.segment.append(&mut cursor, &record(number)) {
+                        match view.active().unwrap().append(&mut cursor, &record(number)) {
                             Ok(()) => break,
                             Err(SegmentFull) => {
-                                while ring.roll_over(view.active.segment.sequence()).is_err() {
+                                while ring.roll_over(Some(view.active().unwrap().sequence())).is_err() {
                                     std::thread::yield_now();
                                 }
                             }

@@ -113,7 +113,7 @@ pub(crate) fn written(file: &File, bytes: &[u8]) {
 /// Fails if the tape wants the disk to be full.
 pub(crate) fn refuse_writing(file: &File) -> io::Result<()> {
     match tape_of(&path_of(file)) {
-        Some((tape, name)) if tape.is_full_for(&name) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+        Some((tape, _)) if tape.is_full() => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
         _ => Ok(()),
     }
 }

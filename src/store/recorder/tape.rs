@@ -152,7 +152,7 @@ impl Tape {
         self.leaves_flushes_out.store(are_left_out, Ordering::Relaxed);
     }
 
-    /// From now on the disk has no room for small files, or has again.
+    /// From now on the disk has no room for new files, or has again.
     pub(crate) fn let_disk_be_full(&self, is_full: bool) {
         self.is_full.store(is_full, Ordering::Relaxed);
     }
@@ -167,8 +167,8 @@ impl Tape {
         if fails { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
     }
 
-    pub(super) fn is_full_for(&self, name: &str) -> bool {
-        self.is_full.load(Ordering::Relaxed) && name == "run.new"
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
     }
 
     pub(super) fn file(&self, name: &str) -> Option<usize> {

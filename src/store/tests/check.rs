@@ -79,7 +79,7 @@ fn beside_the_daemon() {
     let pid = format!("in use by process {}", std::process::id());
     expect(dir.path(), 0, &[&pid, "a second daemon is refused", "10 pending", "3 passed, 1 client"]);
     // A record whose slot is on its way is no damage.
-    let active = Arc::clone(&store.pending.load().active.segment);
+    let active = Arc::clone(store.pending.load().active().unwrap());
     active.memory().slots().iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
     expect(dir.path(), 0, &["records without a place in the index: 10; on their way"]);
     // The same after it was killed, until upkeep of the next one.

@@ -4,8 +4,8 @@ use super::*;
 
 /// What happens when a segment is closed while the clock is ten years ahead.
 fn close_ahead(store: &Store, now: UnixSecs) {
-    let active = store.pending.load().active.segment.sequence();
-    store.pending.roll_over(active).unwrap();
+    let active = store.pending.load().active().unwrap().sequence();
+    store.pending.roll_over(Some(active)).unwrap();
     store.upkeep(now.plus(3650 * DAY), false);
     store.upkeep(now, false);
 }
@@ -54,11 +54,11 @@ fn a_segment_made_with_the_clock_ahead_ages_by_its_records() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     store.upkeep(NOW.plus(365 * DAY), false);
-    let active = store.pending.load().active.segment.sequence();
-    store.pending.roll_over(active).unwrap();
+    let active = store.pending.load().active().unwrap().sequence();
+    store.pending.roll_over(Some(active)).unwrap();
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
     store.upkeep(NOW.plus(RULES.retry_window / 4), true);
-    assert_ne!(store.pending.load().active.segment.sequence(), active + 1);
+    assert_ne!(store.pending.load().active().unwrap().sequence(), active + 1);
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn a_segment_closed_with_the_clock_behind_keeps_its_entries_for_their_life() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    let active = store.pending.load().active.segment.sequence();
+    let active = store.pending.load().active().unwrap().sequence();
     store.upkeep(NOW, true);
-    store.pending.roll_over(active).unwrap();
+    store.pending.roll_over(Some(active)).unwrap();
     store.upkeep(UnixSecs(NOW.0 - 365 * DAY), true);
     let end = NOW.plus(RULES.retry_window);
     (0..3).for_each(|_| store.upkeep(end, true));
@@ -94,8 +94,8 @@ fn an_attempt_that_was_given_up_is_not_taken_up_again_from_an_older_segment() {
     let mut writer = store.writer();
     store.upkeep(NOW, true);
     pend(&store, &mut writer, 0..1, NOW).unwrap();
-    let active = store.pending.load().active.segment.sequence();
-    store.pending.roll_over(active).unwrap();
+    let active = store.pending.load().active().unwrap().sequence();
+    store.pending.roll_over(Some(active)).unwrap();
     let anew = NOW.plus(RULES.retry_window + 1);
     assert_eq!(writer.session().triplet(tag(&store, 0), anew), Triplet::Unknown);
     pend(&store, &mut writer, 0..1, anew).unwrap();

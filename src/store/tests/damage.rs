@@ -129,8 +129,8 @@ fn what_is_taken_for_unused_is_not_removed_with_records_in_it() {
     let store = open(dir.path());
     keep(&store, NOW);
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    let first = Arc::clone(&store.pending.load().active.segment);
-    store.pending.roll_over(first.sequence()).unwrap();
+    let first = Arc::clone(store.pending.load().active().unwrap());
+    store.pending.roll_over(Some(first.sequence())).unwrap();
     pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
     first.memory().fills()[0].store(0, Ordering::Relaxed);
     let path = first.memory().path().to_owned();

@@ -9,7 +9,7 @@ fn what_has_failed_to_be_synced_takes_no_more_records() {
     let store = open(dir.path());
     let mut writer = store.writer();
     pend(&store, &mut writer, 0..10, NOW).unwrap();
-    let failed = Arc::clone(&store.pending.load().active.segment);
+    let failed = Arc::clone(store.pending.load().active().unwrap());
     failed.memory().note_failed();
     assert_eq!(pend(&store, &mut writer, 10..11, NOW), Err(Full), "no spare yet");
     store.upkeep(NOW, true);
@@ -25,7 +25,7 @@ fn what_has_failed_to_be_synced_takes_no_more_records_after_a_restart_either() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    store.pending.load().active.segment.memory().note_failed();
+    store.pending.load().active().unwrap().memory().note_failed();
     drop(store);
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
@@ -62,9 +62,9 @@ fn failing_syncs_cost_nothing_that_is_durable() {
     for second in 0..30_u64 {
         let _ = pass(&store, 5000 + second..5001 + second, now);
         // What a round of syncing does that fails.
-        let active = Arc::clone(&store.established.load().active.segment);
+        let active = Arc::clone(store.established.load().active().unwrap());
         active.memory().note_failed();
-        let _ = store.established.roll_over(active.sequence());
+        let _ = store.established.roll_over(Some(active.sequence()));
         now = now.plus(1);
         keep(&store, now);
     }
@@ -102,7 +102,7 @@ fn a_segment_that_failed_goes_at_its_time_whatever_restarts_there_are_and_until_
     let store = open(dir.path());
     keep(&store, NOW);
     pass(&store, 0..10, NOW).unwrap();
-    let failed = Arc::clone(&store.established.load().active.segment);
+    let failed = Arc::clone(store.established.load().active().unwrap());
     failed.memory().note_failed();
     let path = failed.memory().path().to_owned();
     drop(failed);
@@ -240,4 +240,44 @@ fn known_after_power_loss(tape: &Tape, numbers: std::ops::Range<u64>) -> usize {
     let store = open(left.path());
     let is_known = |number: &u64| store.writer().session().triplet(tag(&store, *number), NOW) != Triplet::Unknown;
     numbers.filter(is_known).count()
+}
+
+#[test]
+fn a_full_disk_with_no_segment_left_to_append_to_serves_what_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let tape = Tape::start(&dir.path().join("state"));
+    let store = open(dir.path());
+    pass(&store, 0..10, NOW).unwrap();
+    let pending = store.pending.load().active().unwrap().memory().path().to_owned();
+    drop(store);
+    fs::write(&pending, "damaged").unwrap();
+    tape.let_disk_be_full(true);
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    assert_eq!(writer.session().triplet(tag(&store, 3), NOW), Triplet::Passed { last: NOW });
+    keep(&store, NOW);
+    assert_eq!(pend(&store, &mut writer, 20..21, NOW), Err(Full));
+    store.sync();
+    store.close();
+    drop((store, writer));
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    assert_eq!(pend(&store, &mut writer, 20..21, NOW), Err(Full), "the next start neither");
+    tape.let_disk_be_full(false);
+    store.upkeep(NOW, true);
+    assert_eq!(pend(&store, &mut writer, 20..21, NOW), Ok(()), "there is room again");
+    keep(&store, NOW);
+    assert!(store.pending.load().spare.is_some());
+}
+
+#[test]
+fn a_full_disk_with_no_segment_at_all_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let tape = Tape::start(&dir.path().join("state"));
+    drop(open(dir.path()));
+    for name in segment_files(dir.path()) {
+        fs::remove_file(dir.path().join("state").join(name)).unwrap();
+    }
+    tape.let_disk_be_full(true);
+    assert_eq!(open_at(dir.path(), NOW).unwrap_err().exit_code(), 1);
 }

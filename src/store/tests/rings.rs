@@ -50,12 +50,12 @@ fn segments_are_sealed_by_age_and_dropped_a_life_later() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    let old = Arc::clone(&store.pending.load().active.segment);
+    let old = Arc::clone(store.pending.load().active().unwrap());
     store.upkeep(NOW.plus(RULES.retry_window / 4 - 1), true);
-    assert_eq!(store.pending.load().active.segment.sequence(), old.sequence());
+    assert_eq!(store.pending.load().active().unwrap().sequence(), old.sequence());
     let quarter = NOW.plus(RULES.retry_window / 4);
     store.upkeep(quarter, true);
-    assert_ne!(store.pending.load().active.segment.sequence(), old.sequence());
+    assert_ne!(store.pending.load().active().unwrap().sequence(), old.sequence());
     store.upkeep(quarter, true);
     assert_eq!(old.memory().sealed_at(), Some(quarter));
     let path = old.memory().path().to_owned();
@@ -90,7 +90,7 @@ fn a_segment_that_is_being_read_keeps_its_file() {
 fn a_full_segment_takes_at_most_24_and_a_half_bytes_a_triplet() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let segment = Arc::clone(&store.pending.load().active.segment);
+    let segment = Arc::clone(store.pending.load().active().unwrap());
     pend(&store, &mut store.writer(), 0..u64::from(segment.capacity()), NOW).unwrap();
     assert_eq!(segment.filled(), segment.capacity());
     assert!(segment.capacity() > CHUNK);
@@ -159,10 +159,10 @@ fn a_segment_whose_first_record_is_damaged_ages_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    let active = Arc::clone(&store.pending.load().active.segment);
+    let active = Arc::clone(store.pending.load().active().unwrap());
     active.memory().records()[1].store(0, crate::atomics::Ordering::Relaxed);
     store.upkeep(NOW.plus(RULES.retry_window / 4), true);
-    assert_ne!(store.pending.load().active.segment.sequence(), active.sequence());
+    assert_ne!(store.pending.load().active().unwrap().sequence(), active.sequence());
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn a_restart_goes_on_in_the_same_chunk_after_another_boot_in_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     for (end, chunks_after) in [("clean", 1), ("kill", 1), ("clean", 1), ("other boot", 1), ("clean", 2)] {
         let store = open(dir.path());
-        let active = Arc::clone(&store.pending.load().active.segment);
+        let active = Arc::clone(store.pending.load().active().unwrap());
         let filled = u64::from(active.filled());
         pend(&store, &mut store.writer(), filled..filled + 10, NOW).unwrap();
         assert_eq!(active.chunks_claimed(), chunks_after, "before {end}");
@@ -30,13 +30,13 @@ fn what_was_written_but_not_marked_is_not_written_over_and_counts_as_filled_from
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    let active = Arc::clone(&store.pending.load().active.segment);
+    let active = Arc::clone(store.pending.load().active().unwrap());
     // The ninth is whole, of the tenth only the word was written.
     active.memory().fills()[0].store(8, Ordering::Relaxed);
     active.memory().records()[18].store(0, Ordering::Relaxed);
     drop((store, active));
     let store = open(dir.path());
-    let active = Arc::clone(&store.pending.load().active.segment);
+    let active = Arc::clone(store.pending.load().active().unwrap());
     assert_eq!(active.filled(), 10, "so that the first sync covers it");
     pend(&store, &mut store.writer(), 10..20, NOW).unwrap();
     keep(&store, NOW);
@@ -63,7 +63,7 @@ fn a_record_whose_slot_a_killed_process_had_not_set_is_found_after_upkeep() {
         let store = open(dir.path());
         let number = u64::from(other_boot);
         pend(&store, &mut store.writer(), number..number + 1, NOW).unwrap();
-        let active = Arc::clone(&store.pending.load().active.segment);
+        let active = Arc::clone(store.pending.load().active().unwrap());
         active.memory().slots().iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
         assert_eq!(store.writer().session().triplet(tag(&store, number), NOW), Triplet::Unknown);
         drop((store, active));
@@ -109,9 +109,9 @@ fn a_copy_that_was_made_while_somebody_wrote_is_served_whole() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (from_state, to_state) = (from.path().join("state"), to.path().join("state"));
         let store = open(from.path());
-        let segment = store.pending.load().active.segment.memory().path().to_owned();
+        let segment = store.pending.load().active().unwrap().memory().path().to_owned();
         let (records_at, index_at) = {
-            let layout = store.pending.load().active.segment.memory().layout();
+            let layout = store.pending.load().active().unwrap().memory().layout();
             (layout.records_at(), layout.index_at())
         };
         let mut copied = fs::read(&segment).unwrap();
@@ -152,7 +152,7 @@ fn no_slot_is_missing_in_what_is_sealed_after_a_killed_process() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    let active = Arc::clone(&store.pending.load().active.segment);
+    let active = Arc::clone(store.pending.load().active().unwrap());
     // Killed after the words of its records, before fill mark and slots.
     active.memory().slots().iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
     active.memory().fills()[0].store(0, Ordering::Relaxed);
@@ -237,10 +237,10 @@ fn whatever_three_segments_were_left_nothing_is_lost_and_no_number_is_given_twic
                 assert!(numbers.windows(2).all(|pair| pair[0] > pair[1]), "{numbers:?} after {told}");
                 // Two roll-overs take the spare and the one after it into use.
                 for number in 0..2 {
-                    let active = store.pending.load().active.segment.sequence();
+                    let active = store.pending.load().active().unwrap().sequence();
                     let fresh = u64::from(100 + 10 * round) + number;
                     pend(&store, &mut store.writer(), fresh..fresh + 1, now).unwrap();
-                    store.pending.roll_over(active).unwrap();
+                    store.pending.roll_over(Some(active)).unwrap();
                     store.upkeep(now, true);
                 }
                 drop(store);

@@ -13,15 +13,15 @@ use crate::table::{Cursor, Ring, View, is_unread};
 fn seal() {
     loom::model(|| {
         let (active, spare) = (writable(1), writable(2));
-        let ring = Arc::new(Ring::new(View { active, older: Vec::new(), spare: Some(spare) }));
+        let ring = Arc::new(Ring::new(View { active: Some(active), older: Vec::new(), spare: Some(spare) }));
         let (workers, upkeeps) = (Arc::clone(&ring), Arc::clone(&ring));
         let worker = thread::spawn(move || {
             let view = workers.load();
-            view.active.segment.append(&mut Cursor::default(), &record(1)).unwrap();
-            view.active.segment.sequence()
+            view.active().unwrap().append(&mut Cursor::default(), &record(1)).unwrap();
+            view.active().unwrap().sequence()
         });
         let upkeep = thread::spawn(move || {
-            upkeeps.roll_over(1).unwrap();
+            upkeeps.roll_over(Some(1)).unwrap();
             let closed = Arc::clone(&upkeeps.load().older[0]);
             closed.is_quiet().then(|| closed.filled())
         });
@@ -39,7 +39,7 @@ fn unmap() {
     loom::model(|| {
         let (old, active) = (writable(1), writable(2));
         old.segment.append(&mut Cursor::default(), &record(1)).unwrap();
-        let ring = Arc::new(Ring::new(View { active, older: vec![old.segment], spare: None }));
+        let ring = Arc::new(Ring::new(View { active: Some(active), older: vec![old.segment], spare: None }));
         let (workers, upkeeps) = (Arc::clone(&ring), Arc::clone(&ring));
         let worker = thread::spawn(move || {
             let view = workers.load();
