@@ -44,7 +44,7 @@ pub(super) struct Upkeep {
     last_made: Option<Instant>,
 }
 
-/// Why the spare takes over before the active segment is full.
+/// Why a segment's time is over before it is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     /// A quarter of its ring's life.
@@ -53,8 +53,6 @@ enum Due {
     Outgrown,
     /// It could not be synced.
     Failed,
-    /// There is none: the disk was full at the start.
-    Missing,
 }
 
 /// What upkeep works on and with.
@@ -95,7 +93,7 @@ impl Upkeep {
         self.drop_expired(tools);
         self.make_room(None, tools);
         let active = tools.ring.load().active().cloned();
-        let due = active.as_ref().map_or(Some(Due::Missing), |active| self.due(active, tools.now));
+        let due = active.as_ref().and_then(|active| self.due(active, tools.now));
         let after_failure = has_just_failed(tools) && self.last_made.is_some_and(|made| made.elapsed() < RETRY);
         if !after_failure && self.not_before.is_none_or(|time| Instant::now() >= time) {
             self.not_before = self.provide_spare(active.as_deref(), due, tools).err().map(|error| {

@@ -91,20 +91,38 @@ impl Drop for Recording {
 impl Tape {
     /// Records what happens to `directory`, which need not exist; its parent does. What is in it is durable.
     pub(crate) fn start(directory: &Path) -> Recording {
+        let tape = Self::with(directory, Log::default());
+        if tape.directory.exists() {
+            tape.take_as_it_is();
+        }
+        Self::run(tape)
+    }
+
+    /// Goes on recording after `events`, which have made `directory` what it is.
+    pub(crate) fn go_on(directory: &Path, events: &[Event]) -> Recording {
+        let mut log = Log::default();
+        for event in events {
+            log.push(event.clone());
+        }
+        Self::run(Self::with(directory, log))
+    }
+
+    fn run(tape: Self) -> Recording {
+        let tape = Arc::new(tape);
+        TAPES.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tape));
+        Recording(tape)
+    }
+
+    fn with(directory: &Path, log: Log) -> Self {
         let parent = directory.parent().unwrap().canonicalize().unwrap();
-        let tape = Arc::new(Self {
+        Self {
             directory: parent.join(directory.file_name().unwrap()),
-            log: Mutex::default(),
+            log: Mutex::new(log),
             fails_to_flush: AtomicBool::new(false),
             fails_to_sync_names: AtomicBool::new(false),
             leaves_flushes_out: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
-        });
-        if tape.directory.exists() {
-            tape.take_as_it_is();
         }
-        TAPES.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tape));
-        Recording(tape)
     }
 
     fn take_as_it_is(&self) {
@@ -179,33 +197,50 @@ impl Tape {
         if matches!(event, Event::Flushed(..)) && self.leaves_flushes_out.load(Ordering::Relaxed) {
             return;
         }
-        self.log().events.push(event);
+        self.log().push(event);
     }
 
     pub(super) fn push_created(&self, name: &str) {
         let mut log = self.log();
-        let file = log.files;
-        log.files += 1;
-        log.names.insert(name.to_owned(), file);
-        log.events.push(Event::Created(file, name.to_owned()));
+        let event = Event::Created(log.files, name.to_owned());
+        log.push(event);
     }
 
     pub(super) fn push_renamed(&self, from: &str, to: &str) {
         let mut log = self.log();
-        if let Some(file) = log.names.remove(from) {
-            log.names.insert(to.to_owned(), file);
-            log.events.push(Event::Renamed(from.to_owned(), to.to_owned()));
+        if log.names.contains_key(from) {
+            log.push(Event::Renamed(from.to_owned(), to.to_owned()));
         }
     }
 
     pub(super) fn push_removed(&self, name: &str) {
         let mut log = self.log();
-        if log.names.remove(name).is_some() {
-            log.events.push(Event::Removed(name.to_owned()));
+        if log.names.contains_key(name) {
+            log.push(Event::Removed(name.to_owned()));
         }
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    fn push(&mut self, event: Event) {
+        match &event {
+            Event::Created(file, name) => {
+                self.files += 1;
+                self.names.insert(name.clone(), *file);
+            }
+            Event::Renamed(from, to) => {
+                let file = self.names.remove(from);
+                self.names.extend(file.map(|file| (to.clone(), file)));
+            }
+            Event::Removed(name) => {
+                self.names.remove(name);
+            }
+            _ => {}
+        }
+        self.events.push(event);
     }
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::SyncMode;
-use crate::grey::{Change, Full, Networks, OnFull, State, Triplet};
+use crate::grey::{Change, Client, Full, Networks, OnFull, State, Triplet};
 use crate::table::Tag;
 
 const NOW: UnixSecs = UnixSecs(1_795_000_000);

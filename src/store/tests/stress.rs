@@ -100,3 +100,29 @@ fn write(store: &Arc<Store>, writer: u64, stop: &AtomicBool, appended: &AtomicU6
         }
     }
 }
+
+#[test]
+fn a_reply_waits_for_whatever_it_rests_on_and_only_until_that_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = StateSettings { sync: SyncMode::Always, ..settings(dir.path(), 64 << 20) };
+    let store = Store::open(&settings, &RULES, 2, NOW).unwrap();
+    let (mut writer, mut other) = (store.writer(), store.writer());
+    let (mut session, reader) = (writer.session(), other.session());
+    let client = Client { count: 1, last: NOW };
+    for (number, change) in (0..).zip([Change::Pending(NOW), Change::Passed(NOW), Change::Client(client)]) {
+        let tag = tag(&store, number);
+        session.append(tag, change, NOW).unwrap();
+        assert!(session.take_unsettled(), "{change:?} appended");
+        let look = || match change {
+            Change::Client(_) => assert_eq!(reader.client(tag, NOW), Some(client)),
+            _ => assert_ne!(reader.triplet(tag, NOW), Triplet::Unknown),
+        };
+        look();
+        assert!(reader.take_unsettled(), "{change:?} seen, which another worker has appended");
+        assert!(!reader.take_unsettled(), "said once");
+        store.commits().unwrap().request();
+        store.commit(Duration::ZERO);
+        look();
+        assert!(!reader.take_unsettled(), "{change:?} is durable");
+    }
+}

@@ -1,5 +1,7 @@
 //! [`Ledger`]: what has been appended and what of it is durable, and what a state may say after a crash.
 
+use std::collections::BTreeMap;
+
 use super::super::*;
 use crate::grey::Client;
 
@@ -8,9 +10,12 @@ use crate::grey::Client;
 pub(super) struct Entry {
     pub(super) number: u64,
     pub(super) change: Change,
-    /// Changes on the tape before it was appended, and after.
+    /// Changes on the tape before it was appended.
     begun: usize,
-    done: usize,
+    /// And after; `None` if that came to no end.
+    done: Option<usize>,
+    /// A sync that should have covered it has failed: no later one does.
+    is_given_up: bool,
     /// Changes on the tape when it was durable, as far as promised.
     durable: Option<usize>,
 }
@@ -35,8 +40,8 @@ pub(super) struct Crash {
 }
 
 impl Ledger {
-    pub(super) fn append(&mut self, number: u64, change: Change, tape: std::ops::Range<usize>) {
-        self.entries.push(Entry { number, change, begun: tape.start, done: tape.end, durable: None });
+    pub(super) fn append(&mut self, number: u64, change: Change, begun: usize, done: Option<usize>) {
+        self.entries.push(Entry { number, change, begun, done, is_given_up: false, durable: None });
     }
 
     /// A number that no triplet has; at least `first`.
@@ -44,18 +49,26 @@ impl Ledger {
         self.entries.iter().map(|entry| (entry.number | 7) + 1).fold(first, u64::max)
     }
 
-    /// All that has been appended in this life is durable now.
+    /// All that has been appended is durable now.
     pub(super) fn note_synced(&mut self, at: usize) {
-        self.entries.iter_mut().filter(|entry| entry.done > 0).for_each(|entry| {
+        self.note_durable(at, |_| true);
+    }
+
+    /// So are the states of this triplet or client.
+    pub(super) fn note_settled(&mut self, number: u64, at: usize) {
+        self.note_durable(at, |entry| entry.number == number);
+    }
+
+    fn note_durable(&mut self, at: usize, is_meant: impl Fn(&Entry) -> bool) {
+        let is_meant = |entry: &&mut Entry| entry.done.is_some() && !entry.is_given_up && is_meant(entry);
+        self.entries.iter_mut().filter(is_meant).for_each(|entry| {
             entry.durable.get_or_insert(at);
         });
     }
 
-    /// So are the states of this triplet.
-    pub(super) fn note_durable(&mut self, number: u64, at: usize) {
-        self.entries.iter_mut().filter(|entry| entry.number == number && entry.done > 0).for_each(|entry| {
-            entry.durable.get_or_insert(at);
-        });
+    /// A sync has failed: what was not durable need never be.
+    pub(super) fn note_failed(&mut self) {
+        self.entries.iter_mut().filter(|entry| entry.durable.is_none()).for_each(|entry| entry.is_given_up = true);
     }
 
     pub(super) fn note_sealed(&mut self, segment: (RingKind, u64), at: usize) {
@@ -72,27 +85,36 @@ impl Ledger {
         self.clock.iter().rev().find(|(since, _)| *since <= at).map_or(NOW, |(_, now)| *now)
     }
 
-    /// What another life begins with after this crash.
+    /// What another life begins with that goes on after this crash, on the same tape if only the process died.
     pub(super) fn after(&self, crash: Crash) -> Self {
         let known = self.entries.iter().filter(|entry| entry.begun < crash.at);
-        let entries = known.map(|entry| {
+        let goes_on = |entry: &Entry| Entry {
+            done: entry.done.filter(|&done| done <= crash.at),
+            durable: entry.durable.filter(|&since| since <= crash.at),
+            ..*entry
+        };
+        let begins = |entry: &Entry| {
             let durable = crash.must_have(entry).then_some(0);
-            Entry { begun: 0, done: 0, durable, ..*entry }
-        });
-        let sealed = self.sealed.iter().filter(|(since, _)| *since <= crash.at).map(|(_, segment)| (0, *segment));
-        Self { entries: entries.collect(), sealed: sealed.collect(), clock: vec![(0, self.time(crash.at))] }
+            Entry { begun: 0, done: None, durable, ..*entry }
+        };
+        let sealed = self.sealed.iter().filter(|(since, _)| *since <= crash.at);
+        Self {
+            entries: known.map(|entry| if crash.is_kill { goes_on(entry) } else { begins(entry) }).collect(),
+            sealed: sealed.map(|&(since, segment)| (if crash.is_kill { since } else { 0 }, segment)).collect(),
+            clock: vec![(0, self.time(crash.at))],
+        }
     }
 
     /// Compares what the state says after a crash with what it may say.
     pub(super) fn compare(&self, store: &Arc<Store>, crash: Crash, now: UnixSecs) -> Result<(), String> {
-        let mut numbers: Vec<_> = self.entries.iter().map(|entry| entry.number).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
+        let mut known: BTreeMap<u64, Vec<&Entry>> = (u64::MAX - 100..u64::MAX).map(|number| (number, vec![])).collect();
+        for entry in self.entries.iter().filter(|entry| entry.begun < crash.at) {
+            known.entry(entry.number).or_default().push(entry);
+        }
         let mut writer = store.writer();
         let session = writer.session();
-        for number in numbers.into_iter().chain(u64::MAX - 100..u64::MAX) {
-            let mine = self.entries.iter().filter(|entry| entry.number == number && entry.begun < crash.at);
-            let seen = Seen { now, crash, entries: mine.collect() };
+        for (number, entries) in known {
+            let seen = Seen { now, crash, entries };
             let (triplet, client) = (session.triplet(tag(store, number), now), session.client(tag(store, number), now));
             seen.allows_triplet(triplet)
                 .and_then(|()| seen.allows_client(client))
@@ -111,7 +133,7 @@ impl Ledger {
 
 impl Crash {
     fn must_have(self, entry: &Entry) -> bool {
-        let kept_since = if self.is_kill && entry.done > 0 { Some(entry.done) } else { entry.durable };
+        let kept_since = if self.is_kill { entry.done.or(entry.durable) } else { entry.durable };
         kept_since.is_some_and(|since| since <= self.at)
     }
 }
@@ -149,15 +171,19 @@ impl Seen<'_> {
 
     /// Of several states of a client the highest count and the latest time stand, each by itself.
     fn allows_client(&self, found: Option<Client>) -> Result<(), &'static str> {
+        let is_young = |time| self.now.since(time) < super::RULES.max_age / 8 * 9;
         let client = |change| if let Change::Client(client) = change { Some(client) } else { None };
+        let (times, last) = self.of(|change| client(change).map(|client| client.last));
         let (counts, _) = self.of(|change| client(change).map(|client| client.count));
-        let (times, must) = self.of(|change| client(change).map(|client| client.last));
-        let must = must.filter(|&last| self.now.since(last) < super::RULES.max_age / 8 * 9);
+        let (_, count) =
+            self.of(|change| client(change).filter(|client| is_young(client.last)).map(|client| client.count));
+        let last = last.filter(|&last| is_young(last));
         match found {
             Some(Client { count, last }) if !counts.contains(&count) || !times.contains(&last) => {
                 Err("never was that client")
             }
-            found if must > found.map(|client| client.last) => Err("a count is lost"),
+            found if last > found.map(|client| client.last) => Err("the time of a count is lost"),
+            found if count > found.map(|client| client.count) => Err("a count is lost"),
             _ => Ok(()),
         }
     }

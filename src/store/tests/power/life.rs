@@ -20,6 +20,8 @@ pub(super) struct Life {
     tape: Recording,
     before: usize,
     syncs_at_start: bool,
+    /// After a sync that has failed no end is clean, so it does not in every life.
+    may_fail: bool,
     random: Random,
     /// The ends of two workers.
     writers: Option<[Writer; 2]>,
@@ -29,11 +31,12 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Of the state in `directory`, which may be new, after what is in `ledger`. `syncs_at_start`: a start syncs, as it should.
-    pub(super) fn begin(directory: &Path, ledger: Ledger, seed: u64, syncs_at_start: bool) -> Self {
+    /// Of the state in `directory`, which may be new, after what is in `ledger`: with `events` before it, or with all durable
+    /// that is there. `syncs_at_start`: a start syncs, as it should.
+    pub(super) fn begin(directory: &Path, ledger: Ledger, events: &[Event], seed: u64, syncs_at_start: bool) -> Self {
         let sync = if seed.is_multiple_of(2) { SyncMode::Always } else { SyncMode::Os };
         let settings = StateSettings { dir: directory.to_owned(), max_size: MAX_STATE, sync };
-        let tape = Tape::start(directory);
+        let tape = if events.is_empty() { Tape::start(directory) } else { Tape::go_on(directory, events) };
         let now = ledger.time(0);
         let before = tape.len();
         let mut life = Self {
@@ -41,6 +44,7 @@ impl Life {
             tape,
             before,
             syncs_at_start,
+            may_fail: seed.is_multiple_of(3),
             random: random(seed),
             writers: None,
             now,
@@ -55,6 +59,8 @@ impl Life {
     pub(super) fn go_on(&mut self, steps: usize) {
         for _ in 0..steps {
             match self.random.below(100) {
+                48 => self.flood(),
+                49 if self.may_fail => self.fail(),
                 0..50 => self.mail(),
                 50..60 => self.look(),
                 60..72 => self.sync(),
@@ -76,7 +82,8 @@ impl Life {
 
     fn open(&mut self) {
         self.tape.leave_flushes_out(!self.syncs_at_start);
-        let store = Store::open(&self.settings, &RULES, 2, self.now).unwrap();
+        let workers = 2 + usize::try_from(self.random.below(3)).unwrap();
+        let store = Store::open(&self.settings, &RULES, workers, self.now).unwrap();
         self.tape.leave_flushes_out(false);
         self.writers = Some([store.writer(), store.writer()]);
         // What a killed process had appended is durable.
@@ -99,6 +106,35 @@ impl Life {
         }
     }
 
+    /// So many that chunks are filled; one in forty is looked for later.
+    fn flood(&mut self) {
+        let store = self.store();
+        for index in 0..6_000 {
+            if index % 40 == 0 {
+                self.append(self.next, Change::Pending(self.now));
+                self.next += 1;
+            } else if let Some([writer, _]) = &mut self.writers {
+                let other = tag(&store, 1 << 62 | self.next << 8 | (index % 40));
+                let _ = writer.session().append(other, Change::Pending(self.now), self.now);
+            }
+        }
+    }
+
+    /// A disk that does not take what it is given, for a while.
+    fn fail(&mut self) {
+        self.mail();
+        self.tape.let_flushing_fail(true);
+        match self.store().commits() {
+            Some(commits) => {
+                commits.request();
+                self.store().commit(Duration::ZERO);
+            }
+            None => self.store().sync(),
+        }
+        self.tape.let_flushing_fail(false);
+        self.ledger.note_failed();
+    }
+
     fn known(&mut self) -> u64 {
         let first = self.next >> 32 << 32;
         self.next - 1 - self.random.below((self.next - first).clamp(1, 300))
@@ -110,7 +146,7 @@ impl Life {
         let result = writer.session().append(tag(&store, number), change, self.now);
         // Without a spare an append can find no room.
         if result.is_ok() || self.tape.len() > begun {
-            self.ledger.append(number, change, begun..self.tape.len());
+            self.ledger.append(number, change, begun, result.ok().map(|()| self.tape.len()));
         }
     }
 
@@ -124,8 +160,9 @@ impl Life {
         let session = writer.session();
         for number in self.next.saturating_sub(30)..self.next {
             session.triplet(tag(&store, number), self.now);
+            session.client(tag(&store, number), self.now);
             if !session.take_unsettled() {
-                self.ledger.note_durable(number, self.tape.len());
+                self.ledger.note_settled(number, self.tape.len());
             }
         }
     }
