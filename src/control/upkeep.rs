@@ -47,8 +47,11 @@ impl Upkeep {
         if let Some((interval, sync)) = sync {
             let (store, stopped) = (Arc::clone(store), stopped.clone());
             threads.push(Builder::new().name("sync".to_owned()).spawn(move || {
-                while ticks(&stopped, interval) {
+                let mut wait = interval;
+                while ticks(&stopped, wait) {
+                    let begun = Instant::now();
                     sync(&store);
+                    wait = until_next(interval, begun.elapsed());
                 }
             })?);
         }
@@ -103,6 +106,12 @@ fn end_if_lost(store: &Store) {
     }
 }
 
+/// How long after a round the next one begins: so early that it is over an interval after that round began, and with it all
+/// that came since is durable. It may last a tenth of the interval longer than that one.
+fn until_next(interval: Duration, lasted: Duration) -> Duration {
+    (interval * 9 / 10).saturating_sub(lasted * 2)
+}
+
 /// Waits one interval; false at once when the threads are to end.
 fn ticks(stopped: &Receiver<Infallible>, interval: Duration) -> bool {
     stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout)
@@ -151,6 +160,16 @@ mod tests {
         assert!(at(1_261, 1_004_861));
         assert!(!at(1_262, 1_000_000), "back");
         assert!(at(1_862, 1_000_600));
+    }
+
+    #[test]
+    fn a_round_is_over_within_the_interval_since_the_one_before_it_began() {
+        let [second, tenth] = [1000, 100].map(Duration::from_millis);
+        for lasted in [0, 1, 50, 400].map(Duration::from_millis) {
+            assert_eq!(lasted + until_next(second, lasted) + lasted + tenth, second);
+        }
+        assert_eq!(until_next(second, second), Duration::ZERO, "a disk that is too slow for that is not left alone");
+        assert_eq!(until_next(Duration::ZERO, tenth), Duration::ZERO, "while replies wait the store says when");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -35,16 +36,29 @@ pub(super) struct Directory {
 
 /// Makes the state directory, for its owner only, if it does not exist, and those above it. Their names are durable then.
 pub fn make_directory(path: &Path) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
+    // With --seccomp none can be made any more, not even one that is there.
+    if !path.is_dir() {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match disk::make_directory(path, 0o700) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
-    match disk::make_directory(path, 0o700) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    // Those that were there as well, if they can be: who made them may have died before this.
+    // The key is made after this.
+    if path.join("key").exists() { Ok(()) } else { sync_above(path) }
+}
+
+/// Makes the names down to this directory durable, those that were there as well, if they can be: who made them may have died
+/// before that. What is above a mount point was there before.
+fn sync_above(path: &Path) -> io::Result<()> {
+    let device = fs::metadata(path)?.dev();
     for parent in path.ancestors().skip(1) {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        if fs::metadata(parent)?.dev() != device {
+            break;
+        }
         match disk::sync_directory(parent) {
             Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => return Err(error),
             _ => {}

@@ -11,8 +11,8 @@ use super::mounted::{Disk, Kind};
 use super::{NOW, is_deferred, mail};
 use crate::support::{Address, Client, Rng, skipped_anywhere};
 
-/// How long after its answer a record may not be durable: the interval, and the round that begins then.
-const INTERVAL: Duration = Duration::from_millis(1500);
+/// How long after its answer a record may not be durable.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// New triplets until the daemon or its disk is gone, with the moment of each answer.
 fn load(address: &Address, numbers: std::ops::Range<usize>) -> Vec<(usize, Instant)> {
