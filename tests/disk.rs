@@ -1,5 +1,6 @@
 //! Disks that are full, read-only, that fail or lose power: on small file systems of their own, which only root can mount.
 
+mod check;
 mod failing;
 mod mounted;
 mod power;

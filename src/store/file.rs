@@ -13,6 +13,7 @@ use super::directory::Directory;
 use super::disk::{self, identity, options};
 use super::format::{BadHeader, FILLS_AT, HEADER_LEN, Header, Layout, RingKind};
 use super::map::Mapping;
+use super::open::Outline;
 use crate::atomics::{AtomicU32, AtomicU64, Ordering};
 use crate::clock::UnixSecs;
 use crate::table::Memory;
@@ -31,15 +32,6 @@ pub(super) struct SegmentFile {
     closed_after: AtomicU32,
     /// When this process made or opened it.
     opened: Instant,
-}
-
-/// What a file is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// To be served.
-    Serve,
-    /// To be looked at, also while another process serves it: nothing that is stored reaches the file.
-    Look,
 }
 
 /// Why a file is not used as a segment.
@@ -98,41 +90,14 @@ impl SegmentFile {
     }
 
     /// Opens an existing file.
-    pub(super) fn open(path: &Path, access: Access) -> Result<Self, BadFile> {
-        let file = match options(access == Access::Serve).open(path) {
-            Ok(file) => file,
-            Err(_) if !fs::symlink_metadata(path)?.is_file() => return Err(BadFile::NotAFile),
-            Err(error) => return Err(error.into()),
-        };
-        let header = Self::read_header(&file)?;
-        let (found, expected) = (file.metadata()?.len(), Layout::new(header.capacity).file_len() as u64);
-        if found != expected {
-            return Err(BadFile::Length { found, expected });
-        }
-        if path.file_name().is_none_or(|name| *name != *header.file_name()) {
-            return Err(BadFile::OtherName(header.file_name()));
-        }
+    pub(super) fn open(path: &Path) -> Result<Self, BadFile> {
+        let (file, header) = open(path, true)?;
         let layout = Layout::new(header.capacity);
         // A copy may have holes, for which a full disk has no room when somebody comes to write there.
-        if access == Access::Serve && file.metadata()?.blocks() * 512 < expected {
+        if room_needed(&file.metadata()?) > 0 {
             disk::allocate(&file, layout.file_len())?;
         }
-        let map = match access {
-            Access::Serve => Mapping::new(&file, layout, path),
-            Access::Look => Mapping::private(&file, layout),
-        }?;
-        Ok(Self::known(map, header, path.to_owned()))
-    }
-
-    fn read_header(file: &File) -> Result<Header, BadFile> {
-        if !file.metadata()?.is_file() {
-            return Err(BadFile::NotAFile);
-        }
-        let mut bytes = [0; HEADER_LEN];
-        match file.read_exact_at(&mut bytes, 0) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(BadHeader::Damaged.into()),
-            result => Ok(result.map(|()| Header::read(&bytes))??),
-        }
+        Ok(Self::known(Mapping::new(&file, layout, path)?, header, path.to_owned()))
     }
 
     fn known(map: Mapping, header: Header, path: PathBuf) -> Self {
@@ -165,11 +130,6 @@ impl SegmentFile {
 
     pub(super) fn layout(&self) -> Layout {
         Layout::new(self.header.capacity)
-    }
-
-    /// Whether its seal word is neither a seal nor nothing.
-    pub(super) fn has_damaged_seal(&self) -> bool {
-        self.sealed_at().is_none() && self.map.seal().load(Ordering::Relaxed) != 0
     }
 
     /// Bytes on disk.
@@ -248,9 +208,16 @@ impl SegmentFile {
         self.map.read_in(0..self.layout().file_len());
     }
 
-    /// Whether nothing has ever been appended to it.
-    pub(super) fn is_unused(&self) -> bool {
-        self.sealed_at().is_none() && self.chunks_used() == 0
+    /// What tells its part in its ring.
+    pub(super) fn outline(&self) -> Outline {
+        let is_sealed = self.sealed_at().is_some();
+        Outline {
+            ring: self.ring(),
+            sequence: self.header.sequence,
+            is_sealed,
+            has_failed: self.has_failed(),
+            is_unused: !is_sealed && self.chunks_used() == 0,
+        }
     }
 
     /// Whether no record stands in it, marked or not. Reads all of it.
@@ -263,6 +230,37 @@ impl SegmentFile {
         let last = self.fills().iter().rposition(|fill| fill.load(Ordering::Relaxed) != 0);
         last.map_or(0, |last| u32::try_from(last + 1).unwrap_or(u32::MAX))
     }
+}
+
+/// Opens a segment file whose header, length and name are right.
+pub(super) fn open(path: &Path, write: bool) -> Result<(File, Header), BadFile> {
+    let file = match options(write).open(path) {
+        Ok(file) => file,
+        Err(_) if !fs::symlink_metadata(path)?.is_file() => return Err(BadFile::NotAFile),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(BadFile::NotAFile);
+    }
+    let mut bytes = [0; HEADER_LEN];
+    let header = match file.read_exact_at(&mut bytes, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(BadHeader::Damaged.into()),
+        result => result.map(|()| Header::read(&bytes))??,
+    };
+    let (found, expected) = (metadata.len(), Layout::new(header.capacity).file_len() as u64);
+    if found != expected {
+        return Err(BadFile::Length { found, expected });
+    }
+    if path.file_name().is_none_or(|name| *name != *header.file_name()) {
+        return Err(BadFile::OtherName(header.file_name()));
+    }
+    Ok((file, header))
+}
+
+/// Bytes that the disk has to give before every page of a file can be written to.
+pub(super) fn room_needed(metadata: &Metadata) -> u64 {
+    metadata.len().saturating_sub(metadata.blocks() * 512)
 }
 
 impl Memory for SegmentFile {

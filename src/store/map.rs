@@ -35,7 +35,7 @@ pub(super) struct Mapping {
     /// Dropped before the mapping is.
     #[cfg(test)]
     recorded: recorder::Mapped,
-    /// Dropped before the mapping is; `None` if the file is only looked at.
+    /// Dropped before the mapping is; `None` if there are too many.
     _watch: Option<Watch>,
     /// INVARIANT: exactly `layout.file_len()` bytes long, and page-aligned, as the kernel maps whole pages.
     map: MmapRaw,
@@ -53,20 +53,6 @@ impl Mapping {
             recorded: recorder::mapped(file, map.as_ptr().addr(), map.len()),
             _watch: Watch::new(map.as_ptr().addr()..map.as_ptr().addr() + map.len(), file, path),
             map,
-            layout,
-        })
-    }
-
-    /// The same, but what is stored stays in this process.
-    pub(super) fn private(file: &File, layout: Layout) -> io::Result<Self> {
-        // SAFETY: memmap2 asks that nobody changes the file under the slices that it hands out. None is taken: the mapping is
-        // reached as atomics only, like a shared one.
-        let map = unsafe { MmapOptions::new().len(layout.file_len()).map_copy(file) }?;
-        Ok(Self {
-            #[cfg(test)]
-            recorded: recorder::Mapped::default(),
-            _watch: None,
-            map: map.into(),
             layout,
         })
     }

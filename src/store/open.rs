@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::directory::{Directory, set_aside};
 use super::disk;
 use super::error::OpenError;
-use super::file::{Access, BadFile, SegmentFile};
+use super::file::{BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
 use super::last_run::LastRun;
 use super::listing::Listing;
@@ -42,7 +42,8 @@ impl Contents {
         let last_run = LastRun::read(directory.path());
         let (mut files, mut damaged) = (Vec::new(), Vec::new());
         for path in paths {
-            match look_at(&path, Access::Serve, &directory.key_path(), Some(&secret))? {
+            let opened = SegmentFile::open(&path);
+            match judge(opened, SegmentFile::header, &path, &directory.key_path(), Some(&secret))? {
                 Ok(file) => files.push(file),
                 Err(reason) => damaged.push((path, reason)),
             }
@@ -82,7 +83,8 @@ impl Contents {
         bounds: &Bounds,
         now: UnixSecs,
     ) -> Result<Ring<SegmentFile>, OpenError> {
-        let Parts { older, active, spare, needless, next_sequence } = Parts::of(kind, &mut self.files);
+        let Parts { older, active, spare, needless, next_sequence } =
+            Parts::of(kind, &mut self.files, SegmentFile::outline);
         let active = match active {
             Some(active) => Some(active),
             None => self.create_active(kind, next_sequence, bounds, directory, now)?,
@@ -130,32 +132,44 @@ impl Contents {
     }
 }
 
-/// What the files of a ring are to a start.
-pub(super) struct Parts {
-    /// Only read, the oldest first.
-    pub(super) older: Vec<SegmentFile>,
-    /// Appended to.
-    pub(super) active: Option<SegmentFile>,
-    pub(super) spare: Option<SegmentFile>,
-    /// Neither needed nor holding anything.
-    pub(super) needless: Vec<SegmentFile>,
-    /// A number that no file has.
-    next_sequence: u64,
+/// What tells the part of a segment file in its ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outline {
+    pub(super) ring: RingKind,
+    pub(super) sequence: u64,
+    pub(super) is_sealed: bool,
+    /// A sync of it has failed.
+    pub(super) has_failed: bool,
+    /// Nothing has ever been appended to it.
+    pub(super) is_unused: bool,
 }
 
-impl Parts {
+/// What the files of a ring are to a start.
+pub(super) struct Parts<F> {
+    /// Only read, the oldest first.
+    pub(super) older: Vec<F>,
+    /// Appended to.
+    pub(super) active: Option<F>,
+    pub(super) spare: Option<F>,
+    /// Neither needed nor holding anything.
+    pub(super) needless: Vec<F>,
+    /// A number that no file has.
+    pub(super) next_sequence: u64,
+}
+
+impl<F> Parts<F> {
     /// Takes the files of this ring, whose fill marks are right. They are in the order of their numbers.
-    pub(super) fn of(kind: RingKind, files: &mut Vec<SegmentFile>) -> Self {
-        let mine = files.extract_if(.., |file| file.ring() == kind);
-        let (empty, mut used): (Vec<_>, Vec<_>) = mine.partition(SegmentFile::is_unused);
-        let number = |file: Option<&SegmentFile>| file.map_or(0, |file| file.header().sequence);
+    pub(super) fn of(kind: RingKind, files: &mut Vec<F>, outline: impl Fn(&F) -> Outline) -> Self {
+        let mine = files.extract_if(.., |file| outline(file).ring == kind);
+        let (empty, mut used): (Vec<_>, Vec<_>) = mine.partition(|file| outline(file).is_unused);
+        let number = |file: Option<&F>| file.map_or(0, |file| outline(file).sequence);
         let next_sequence = number(used.last()).max(number(empty.last())) + 1;
         let newest_used = number(used.last());
         let (newer, mut needless): (Vec<_>, Vec<_>) =
-            empty.into_iter().partition(|file| file.header().sequence > newest_used);
+            empty.into_iter().partition(|file| outline(file).sequence > newest_used);
         let mut newer = newer.into_iter();
         // Only the newest is gone on with: what lies before it was closed, whether it was sealed or not.
-        let may_go_on = |file: &mut SegmentFile| file.sealed_at().is_none() && !file.has_failed();
+        let may_go_on = |file: &mut F| !outline(file).is_sealed && !outline(file).has_failed;
         let active = used.pop_if(may_go_on).or_else(|| newer.next());
         let spare = newer.next();
         needless.extend(newer);
@@ -163,16 +177,17 @@ impl Parts {
     }
 }
 
-/// Opens a segment file: a usable one, or why it is damaged. What forbids a start is the error; the key is compared if there is
-/// one.
-pub(super) fn look_at(
+/// What a segment file that was `opened` is to a start: a usable one, or damaged. What forbids a start is the error; the key is
+/// compared if there is one.
+pub(super) fn judge<F>(
+    opened: Result<F, BadFile>,
+    header: impl Fn(&F) -> &Header,
     path: &Path,
-    access: Access,
     key_path: &Path,
     secret: Option<&Secret>,
-) -> Result<Result<SegmentFile, BadFile>, OpenError> {
-    match SegmentFile::open(path, access) {
-        Ok(file) if secret.is_some_and(|secret| file.header().key_check != key_check(secret)) => {
+) -> Result<Result<F, BadFile>, OpenError> {
+    match opened {
+        Ok(file) if secret.is_some_and(|secret| header(&file).key_check != key_check(secret)) => {
             Err(OpenError::OtherKey { path: path.to_owned(), key: key_path.to_owned() })
         }
         Err(BadFile::Header(BadHeader::Version(version))) => {

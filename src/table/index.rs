@@ -69,28 +69,23 @@ impl Geometry {
     /// The positions at which `tag` may have records.
     pub fn find<'a>(&self, slots: &'a [AtomicU32], tag: Tag) -> impl Iterator<Item = u32> + Clone + use<'a> {
         let geometry = *self;
-        let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
         self.probe(tag)
             // Acquire: pairs with the Release in `insert`, so the record that the slot points at is visible.
             .map(move |slot| slots[slot].load(Ordering::Acquire))
             .take_while(|&value| value != 0)
-            .filter(move |value| value & !position_mask == tag_bits)
-            .map(move |value| (value & position_mask).wrapping_sub(1))
-            .filter(move |&position| position < geometry.capacity)
+            .filter_map(move |value| geometry.position(tag, value))
     }
 
-    /// The position in each slot that is set; it may lie outside.
-    pub fn positions<'a>(&self, slots: &'a [AtomicU32]) -> impl Iterator<Item = u32> + use<'a> {
-        let position_mask = self.position_mask();
-        let values = slots.iter().map(|slot| slot.load(Ordering::Acquire)).filter(|&value| value != 0);
-        values.map(move |value| (value & position_mask).wrapping_sub(1))
+    /// The position that a slot with this value points at, if that may be one of `tag`.
+    pub fn position(&self, tag: Tag, value: u32) -> Option<u32> {
+        let position = (value & self.position_mask()).wrapping_sub(1);
+        (value & !self.position_mask() == self.slot_tag(tag) && position < self.capacity).then_some(position)
     }
 
     /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in this tag's last
     /// slot that its record makes this one unnecessary, as another writer may have been faster.
     pub fn insert(&self, slots: &[AtomicU32], tag: Tag, position: u32, covered: impl Fn(u32) -> bool) -> Inserted {
-        let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
-        let value = tag_bits | (position + 1);
+        let value = self.slot_tag(tag) | (position + 1);
         let mut last = None;
         for slot in self.probe(tag) {
             // Acquire: pairs with the Release in `take`, as the record that the slot points at may be read.
@@ -107,22 +102,16 @@ impl Geometry {
             if found == value {
                 return Inserted::Done;
             }
-            let other = (found & position_mask).wrapping_sub(1);
-            if found & !position_mask == tag_bits && other < self.capacity {
-                last = Some(other);
-            }
+            last = self.position(tag, found).or(last);
         }
         Inserted::NoSlot
     }
 
     /// Puts the slots of `tag` for whose positions there is a key into the order of their keys. Nobody else may use the slots.
     pub fn sort<K: Ord>(&self, slots: &[AtomicU32], tag: Tag, key: impl Fn(u32) -> Option<K>) {
-        let (tag_bits, position_mask) = (self.slot_tag(tag), self.position_mask());
         let mine = |slot: usize| {
             let value = slots[slot].load(Ordering::Relaxed);
-            let position = (value & position_mask).wrapping_sub(1);
-            let is_mine = value & !position_mask == tag_bits && position < self.capacity;
-            Some((slot, is_mine.then(|| key(position))??, value))
+            Some((slot, key(self.position(tag, value)?)?, value))
         };
         let places: Vec<_> = self.probe(tag).filter_map(mine).collect();
         let mut sorted: Vec<_> = places.iter().collect();
@@ -132,7 +121,8 @@ impl Geometry {
         }
     }
 
-    fn probe(&self, tag: Tag) -> impl Iterator<Item = usize> + Clone + use<> {
+    /// The slots in which a position of `tag` may stand, in the order in which they are taken.
+    pub fn probe(&self, tag: Tag) -> impl Iterator<Item = usize> + Clone + use<> {
         let geometry = *self;
         (0..PROBE_LINES).flat_map(move |step| {
             let first = geometry.line(tag, step) * LINE_SLOTS;

@@ -205,12 +205,6 @@ impl<M: Memory> Segment<M> {
         })
     }
 
-    /// How many slots point at no valid record.
-    pub fn dangling_slots(&self) -> u64 {
-        let is_dangling = |&position: &u32| position >= self.capacity || self.record(position).is_none();
-        self.geometry.positions(self.memory.slots()).filter(is_dangling).count() as u64
-    }
-
     /// Gives the record at `position` its slot if it is valid and has none. Safe beside writers.
     pub fn index_record(&self, position: u32) -> bool {
         let Some(record) = self.record(position) else { return false };

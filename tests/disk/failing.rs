@@ -173,7 +173,7 @@ fn a_file_that_cannot_be_read_is_set_aside_at_start() {
 }
 
 /// The segment file that lies behind all others, and where it begins on the disk.
-fn last_on_disk(state: &Path) -> (u64, PathBuf) {
+pub(super) fn last_on_disk(state: &Path) -> (u64, PathBuf) {
     let segments = state.read_dir().unwrap().map(|entry| entry.unwrap().path());
     let segments = segments.filter(|path| path.extension().is_some_and(|extension| extension == "seg"));
     segments.map(|path| (first_byte(&path), path)).max().unwrap()

@@ -1,6 +1,8 @@
 //! `irongrey state check`: what a state directory holds, what of it is damaged, and what a start would do. Nothing is changed,
 //! so it may be run beside the daemon.
 
+mod look;
+mod piece;
 mod survey;
 mod text;
 
@@ -9,13 +11,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
-use super::file::{Access, BadFile, SegmentFile};
+use super::file::BadFile;
 use super::format::RingKind;
 use super::last_run::LastRun;
 use super::listing::{Listing, holder, key};
-use super::open::{Parts, look_at};
+use super::open::{Parts, judge};
 use crate::clock::UnixSecs;
-use survey::{Survey, survey};
+use look::Look;
+use survey::Survey;
 
 /// What was found in a state directory. Its text is the report.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub struct Report {
     refusals: Vec<OpenError>,
     /// What a start would set aside.
     damaged: Vec<(PathBuf, BadFile)>,
-    segments: Vec<Survey>,
+    segments: Vec<(Role, Survey)>,
     /// Damaged files that earlier starts have set aside, with their bytes.
     set_aside: Vec<(PathBuf, u64)>,
     unfinished: Vec<PathBuf>,
@@ -58,7 +61,7 @@ impl Report {
             Listing::read(directory).map_err(OpenError::io(directory, "list the directory"))?;
         let (holder_before, last_run) = (holder(directory)?, LastRun::read(directory));
         let key_path = directory.join("key");
-        let (mut refusals, mut damaged, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut refusals, mut damaged, mut surveys) = (Vec::new(), Vec::new(), Vec::new());
         let secret = key(&key_path).unwrap_or_else(|error| {
             refusals.push(error);
             None
@@ -67,20 +70,20 @@ impl Report {
             refusals.push(OpenError::KeyMissing { path: key_path.clone() });
         }
         for path in paths {
-            match look_at(&path, Access::Look, &key_path, secret.as_ref()) {
-                Ok(Ok(file)) => files.push(file),
+            match judge(Look::open(&path), Look::header, &path, &key_path, secret.as_ref()) {
+                Ok(Ok(look)) => surveys.push(Survey::of(&look)),
                 Ok(Err(reason)) => damaged.push((path, reason)),
                 // Dropped since its name was read.
                 Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => refusals.push(error),
             }
         }
-        files.sort_by_key(|file| file.header().sequence);
+        surveys.sort_by_key(|survey| survey.sequence);
         let with_size = |path: PathBuf| {
             let bytes = fs::symlink_metadata(&path).map_or(0, |metadata| metadata.len());
             (path, bytes)
         };
-        let segments = RingKind::BOTH.into_iter().flat_map(|kind| with_roles(kind, &mut files)).collect();
+        let segments = RingKind::BOTH.into_iter().flat_map(|kind| with_roles(kind, &mut surveys, last_run)).collect();
         Ok(Self {
             directory: directory.to_owned(),
             now,
@@ -106,7 +109,8 @@ impl Report {
 
     /// The exit code: 1 for damage, 2 for what the administrator has to put right before a start, otherwise 0.
     pub fn exit_code(&self) -> u8 {
-        let is_damaged = !self.damaged.is_empty() || self.segments.iter().any(|one| one.is_damaged(self.is_at_rest()));
+        let is_damaged =
+            !self.damaged.is_empty() || self.segments.iter().any(|(_, survey)| survey.is_damaged(self.is_at_rest()));
         match (is_damaged, self.refusals.is_empty()) {
             (true, _) => 1,
             (false, false) => 2,
@@ -115,12 +119,10 @@ impl Report {
     }
 }
 
-fn with_roles(kind: RingKind, files: &mut Vec<SegmentFile>) -> Vec<Survey> {
-    let Parts { older, active, spare, needless, .. } = Parts::of(kind, files);
-    let older =
-        older.into_iter().map(|file| (if file.sealed_at().is_some() { Role::Sealed } else { Role::Closed }, file));
-    let single = |role: Role, file: Option<SegmentFile>| file.map(|file| (role, file));
-    let rest = needless.into_iter().map(|file| (Role::Unused, file));
-    let all = older.chain(single(Role::Active, active)).chain(single(Role::Spare, spare)).chain(rest);
-    all.map(|(role, file)| survey(role, file)).collect()
+fn with_roles(kind: RingKind, surveys: &mut Vec<Survey>, last_run: LastRun) -> Vec<(Role, Survey)> {
+    let Parts { older, active, spare, needless, .. } = Parts::of(kind, surveys, |survey| survey.outline(last_run));
+    let older = older.into_iter().map(|survey| (if survey.is_sealed() { Role::Sealed } else { Role::Closed }, survey));
+    let single = |role: Role, survey: Option<Survey>| survey.map(|survey| (role, survey));
+    let rest = needless.into_iter().map(|survey| (Role::Unused, survey));
+    older.chain(single(Role::Active, active)).chain(single(Role::Spare, spare)).chain(rest).collect()
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use super::survey::{KINDS, Survey};
+use super::survey::{KINDS, Seal, Survey};
 use super::{Report, Role};
 use crate::clock::UnixSecs;
+use crate::store::file::BadFile;
 use crate::store::last_run::LastRun;
 
 impl fmt::Display for Report {
@@ -17,18 +18,18 @@ impl fmt::Display for Report {
         if !self.segments.is_empty() {
             writeln!(
                 f,
-                "\n{:<25}{:<8}{:>10}{:>6}{:>8}{:>8}  records",
+                "\n{:<25}{:<8}{:>10}{:>6}{:>9}{:>9}  records",
                 "segment", "is", "capacity", "fill", "oldest", "newest"
             )?;
         }
-        for segment in &self.segments {
-            self.write_segment(f, segment)?;
+        for (role, segment) in &self.segments {
+            self.write_segment(f, *role, segment)?;
         }
         if let Some(all) = self.totals() {
             writeln!(f, "records in all: {all}")?;
         }
         writeln!(f)?;
-        for segment in &self.segments {
+        for (_, segment) in &self.segments {
             self.write_findings(f, segment)?;
         }
         for (path, bytes) in &self.set_aside {
@@ -39,13 +40,13 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    fn write_segment(&self, f: &mut fmt::Formatter<'_>, segment: &Survey) -> fmt::Result {
+    fn write_segment(&self, f: &mut fmt::Formatter<'_>, role: Role, segment: &Survey) -> fmt::Result {
         let [oldest, newest] = match segment.times {
             Some((first, last)) => [first, last].map(|time| age(self.now, time)),
             None => ["-", "-"].map(str::to_owned),
         };
         let percent = segment.records() * 100 / u64::from(segment.capacity);
-        let role = match segment.role {
+        let role = match role {
             Role::Sealed => "sealed",
             Role::Closed => "closed",
             Role::Active => "active",
@@ -54,18 +55,18 @@ impl Report {
         };
         let (name, capacity) = (name(&segment.path), segment.capacity);
         let records = counts(segment.counts);
-        writeln!(f, "{name:<25}{role:<8}{capacity:>10}{percent:>5}%{oldest:>8}{newest:>8}  {records}")
+        writeln!(f, "{name:<25}{role:<8}{capacity:>10}{percent:>5}%{oldest:>9}{newest:>9}  {records}")
     }
 
     /// The records of all segments, if there are several.
     fn totals(&self) -> Option<String> {
-        let sum = |kind: usize| self.segments.iter().map(|segment| segment.counts[kind]).sum();
+        let sum = |kind: usize| self.segments.iter().map(|(_, segment)| segment.counts[kind]).sum();
         (self.segments.len() > 1).then(|| counts([0, 1, 2, 3].map(sum)))
     }
 
     fn write_findings(&self, f: &mut fmt::Formatter<'_>, segment: &Survey) -> fmt::Result {
         let name = name(&segment.path);
-        let is_damaged = self.is_at_rest() || segment.role == Role::Sealed;
+        let is_damaged = self.is_at_rest() || segment.is_sealed();
         let consequence = match (is_damaged, &self.holder) {
             (true, _) => "damage, as nothing is missing where files were closed or sealed",
             (false, Some(_)) => "on their way",
@@ -82,7 +83,7 @@ impl Report {
         for (count, what, consequence) in findings.into_iter().filter(|(count, ..)| *count > 0) {
             writeln!(f, "{name}: {what}: {count}; {consequence}")?;
         }
-        if segment.has_damaged_seal {
+        if segment.seal == Seal::Damaged {
             writeln!(f, "{name}: its seal is damaged: it counts as not sealed")?;
         }
         if segment.has_failed {
@@ -91,7 +92,20 @@ impl Report {
                 "{name}: the disk has failed to take it: what was last appended may not survive a power failure"
             )?;
         }
-        Ok(())
+        match &segment.unread {
+            Some(reason @ BadFile::Length { .. }) => {
+                writeln!(
+                    f,
+                    "{name}: cut off while it was looked at: {reason}; a start sets it aside and serves the rest"
+                )
+            }
+            Some(reason) => writeln!(
+                f,
+                "{name}: cannot be read to its end: {reason}; the daemon that comes upon that sets it aside and ends with \
+                 code 71, and the next start serves the rest"
+            ),
+            None => Ok(()),
+        }
     }
 
     fn write_start(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,7 +128,7 @@ impl Report {
         if self.segments.is_empty() && !self.has_key {
             return writeln!(f, "a start makes a new key and serves an empty state");
         }
-        let open = self.segments.iter().filter(|segment| segment.role != Role::Sealed);
+        let open = self.segments.iter().map(|(_, segment)| segment).filter(|segment| !segment.is_sealed());
         let records: u64 = open.map(Survey::records).sum();
         match self.last_run {
             LastRun::Clean => writeln!(f, "closed cleanly: a start serves at once"),

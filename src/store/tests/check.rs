@@ -144,6 +144,19 @@ fn what_a_power_failure_leaves_is_no_damage() {
     );
 }
 
+/// The marks are never synced by themselves: what has records is no spare for the lack of them.
+#[test]
+fn a_segment_whose_marks_a_power_failure_took_has_its_part() {
+    let dir = tempfile::tempdir().unwrap();
+    closed(dir.path());
+    pretend_other_boot(dir.path());
+    change(dir.path(), 4096, |bytes| bytes[..4096].fill(0));
+    expect(dir.path(), 0, &["records above the fill marks: 4; a start sees to them"]);
+    let (_, report) = check(dir.path());
+    let role = |name: &str| report.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().nth(1);
+    assert_eq!([role("established-00000001.seg"), role("established-00000002.seg")], [Some("active"), Some("spare")]);
+}
+
 #[test]
 fn what_forbids_a_start_has_exit_code_2_and_the_remedy() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,7 +4,6 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 use crate::atomics::Ordering;
-use crate::store::file::Access;
 use crate::store::open::{create, reader};
 use crate::table::{CHUNK, Cursor, Kind, Memory, Record, Segment};
 
@@ -43,7 +42,7 @@ fn is_harmless(segment: &Segment<SegmentFile>, secret: &Secret, numbers: impl It
 fn no_flipped_bit_of_a_mapped_segment_grants_a_pass() {
     let dir = tempfile::tempdir().unwrap();
     let (secret, path) = small(dir.path());
-    let segment = reader(SegmentFile::open(&path, Access::Look).unwrap());
+    let segment = reader(SegmentFile::open(&path).unwrap());
     let (memory, mut flips) = (segment.memory(), 0_u64);
     let mut check = |number: u64, what: String| {
         // Those that it may concern: its own, and others, known and unknown.
