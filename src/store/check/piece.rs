@@ -1,7 +1,8 @@
 //! [`Piece`]: some shards of an index, and which of its slots the records there are found through.
 //!
 //! A record is in order if a slot of its probe points at it, or at another record that makes it unnecessary: of two writers of
-//! the same thing only one needs a slot. Of each record, the slot that points at it is claimed; what is not is dangling.
+//! the same thing only one needs a slot; and so it is if its probe has no slot left. Of each record, the slot that points at it
+//! is claimed; what is not is dangling.
 
 use std::ops::Range;
 
@@ -56,8 +57,8 @@ impl Piece {
     }
 }
 
-/// Whether a look-up finds `record`, or one that makes it unnecessary, in the index as it is now.
-pub(super) fn is_found(look: &Look, record: &Record) -> Result<bool, BadFile> {
+/// Whether a look-up finds `record`, or one that makes it unnecessary, in the index as it is now, or cannot be expected to.
+pub(super) fn is_in_order(look: &Look, record: &Record) -> Result<bool, BadFile> {
     let geometry = look.geometry();
     for slot in geometry.probe(record.tag) {
         let value = look.slot(slot)?;
@@ -71,7 +72,8 @@ pub(super) fn is_found(look: &Look, record: &Record) -> Result<bool, BadFile> {
             }
         }
     }
-    Ok(false)
+    // No slot was left for it: the segment was closed then, and the record written anew in the next one.
+    Ok(true)
 }
 
 fn shard_slots(geometry: &Geometry) -> usize {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::look::{Look, Words};
-use super::piece::{Piece, is_found};
+use super::piece::{Piece, is_in_order};
 use crate::clock::UnixSecs;
 use crate::store::file::BadFile;
 use crate::store::format::RingKind;
@@ -150,7 +150,7 @@ impl Survey {
                 if piece.owns(words)
                     && let Some(record) = Record::unpack(words[0], words[1])
                 {
-                    self.unindexed += u64::from(!piece.claim(&record, position) && !is_found(look, &record)?);
+                    self.unindexed += u64::from(!piece.claim(&record, position) && !is_in_order(look, &record)?);
                 }
             }
             self.has_marks |= mark > 0;

@@ -126,6 +126,25 @@ fn zeros_where_files_were_closed_are_damage() {
     expect(dir.path(), 1, &["places in the index without a record: 4; damage"]);
 }
 
+/// A probe has 128 slots: the record that finds none closes the segment, and is written anew in the next one.
+#[test]
+fn more_records_of_one_tag_than_slots_are_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    keep(&store, NOW);
+    let mut writer = store.writer();
+    for number in 0..200 {
+        writer.session().append(tag(&store, 1), Change::Passed(NOW.plus(number)), NOW).unwrap();
+    }
+    store.close();
+    drop((writer, store));
+    expect(dir.path(), 0, &["established-00000002.seg active", "129 passed", "72 passed"]);
+    // Those behind a slot that was lost are not found, however many there are.
+    change(dir.path(), RECORDS + 16 * 65_536, |bytes| bytes.fill(0));
+    pretend_clean_end(dir.path());
+    expect(dir.path(), 1, &["established-00000001.seg: records without a place in the index: 129; damage"]);
+}
+
 #[test]
 fn what_a_power_failure_leaves_is_no_damage() {
     let dir = tempfile::tempdir().unwrap();
