@@ -1,5 +1,6 @@
 //! The report in words.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
@@ -11,9 +12,10 @@ use crate::store::last_run::LastRun;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let directory = printable(&self.directory);
         match &self.holder {
-            Some(pid) => writeln!(f, "{}: in use by process {pid}", self.directory.display())?,
-            None => writeln!(f, "{}: not in use", self.directory.display())?,
+            Some(pid) => writeln!(f, "{directory}: in use by process {}", printable(pid))?,
+            None => writeln!(f, "{directory}: not in use")?,
         }
         if !self.segments.is_empty() {
             writeln!(
@@ -117,10 +119,10 @@ impl Report {
             writeln!(f, "{}: damaged: {reason}; a start sets it aside and serves the rest", name(path))?;
         }
         for refusal in &self.refusals {
-            writeln!(f, "a start is refused: {refusal}")?;
+            writeln!(f, "a start is refused: {}", printable(refusal.to_string()))?;
         }
         if let Some(pid) = &self.holder {
-            return writeln!(f, "a second daemon is refused while process {pid} runs");
+            return writeln!(f, "a second daemon is refused while process {} runs", printable(pid));
         }
         if !self.refusals.is_empty() {
             return Ok(());
@@ -144,8 +146,18 @@ impl Report {
     }
 }
 
-fn name(path: &Path) -> std::borrow::Cow<'_, str> {
-    path.file_name().unwrap_or_default().to_string_lossy()
+fn name(path: &Path) -> String {
+    printable(path.file_name().unwrap_or_default())
+}
+
+/// Anybody may have named a file, and the report is read on a terminal: what does not print is escaped.
+fn printable(text: impl AsRef<OsStr>) -> String {
+    let mut printable = String::new();
+    for chunk in text.as_ref().as_encoded_bytes().utf8_chunks() {
+        printable.extend(chunk.valid().chars().flat_map(char::escape_debug));
+        printable.extend(chunk.invalid().escape_ascii().map(char::from));
+    }
+    printable
 }
 
 fn counts(counts: [u64; 4]) -> String {

@@ -194,6 +194,25 @@ fn what_forbids_a_start_has_exit_code_2_and_the_remedy() {
 }
 
 #[test]
+fn what_does_not_print_is_escaped() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    closed(dir.path());
+    let named = |name: &[u8]| dir.path().join("state").join(std::ffi::OsStr::from_bytes(name));
+    fs::write(named(b"a\x1b[2J\xff\nb.seg"), "").unwrap();
+    fs::write(named("\u{9b}31m\u{202e}.new".as_bytes()), "").unwrap();
+    fs::write(named("d\u{f6}fer\r.bad".as_bytes()), "").unwrap();
+    let segment = fs::read(named(b"pending-00000002.seg")).unwrap();
+    let header = [&segment[..8], &[9], &segment[9..508]].concat();
+    let crc = crc32fast::hash(&header).to_le_bytes();
+    fs::write(named(b"\x07.seg"), [&header[..], &crc].concat()).unwrap();
+    let aside = r"a\u{1b}[2J\xff\nb.seg: damaged: its header is damaged";
+    expect(dir.path(), 1, &[aside, r"\u{9b}31m\u{202e}.new: not", r"döfer\r.bad: damaged", r"/\u{7}.seg: its format"]);
+    let (_, report) = check(dir.path());
+    assert!(!report.replace('\n', "").contains(char::is_control), "{report:?}");
+}
+
+#[test]
 fn an_empty_directory_is_in_order() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("state")).unwrap();
