@@ -4,6 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+/// Event loops without `--workers`, on a machine with that many cores or more. The default state has room for them.
+const MAX_DEFAULT_WORKERS: usize = 128;
+
 /// Facts about the machine and the user that defaults depend on.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -30,6 +33,11 @@ impl Host {
             state_home: state_home(env::var_os("XDG_STATE_HOME").map(Into::into), env::var_os("HOME").map(Into::into)),
             cwd: env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
         }
+    }
+
+    /// Event loops without `--workers`: one a core.
+    pub fn default_workers(&self) -> usize {
+        self.cores.min(MAX_DEFAULT_WORKERS)
     }
 
     /// `path`, from the root of the file system: the daemon does not stay in the directory it was started in.

@@ -10,8 +10,8 @@ use clap::{ArgAction, Args};
 
 use super::check::{self, ConfigError};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_DEFAULT_WORKERS, ProcessSettings, Settings,
-    StateSettings, SyncMode, Texts, places, units,
+    Facility, Host, Inet, Listen, LogSettings, LogTarget, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
+    places, units,
 };
 use crate::grey::{Networks, OnFull, Rules};
 use crate::table::MAX_COUNT;
@@ -137,7 +137,7 @@ impl PostgreyArgs {
             listen_queue_size: self.listen_queue_size,
             socket_mode: self.socketmode,
             socket_group: None,
-            workers: host.cores.min(MAX_DEFAULT_WORKERS),
+            workers: host.default_workers(),
             max_connections: check::DEFAULT_MAX_CONNECTIONS,
             close_after_reply: self.exim,
             rules: self.rules(),

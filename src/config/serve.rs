@@ -12,8 +12,8 @@ use clap::builder::{PossibleValuesParser, RangedI64ValueParser, RangedU64ValuePa
 use super::check::{self, ConfigError};
 use super::postgrey::{ACTION, HEADER, networks};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_DEFAULT_WORKERS, MAX_WORKERS, ProcessSettings, Settings,
-    StateSettings, SyncMode, Texts, places, units,
+    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings,
+    SyncMode, Texts, places, units,
 };
 use crate::grey::{OnFull, Rules};
 
@@ -138,7 +138,7 @@ impl ServeArgs {
             listen_queue_size: self.listen_queue_size,
             socket_mode: self.socketmode,
             socket_group: self.socket_group.clone(),
-            workers: self.workers.unwrap_or(host.cores.min(MAX_DEFAULT_WORKERS)),
+            workers: self.workers.unwrap_or_else(|| host.default_workers()),
             max_connections: self.max_connections,
             close_after_reply: false,
             rules: self.rules(),

@@ -9,8 +9,6 @@ use crate::grey::Rules;
 
 /// The most event loops; the store reckons with so many writers.
 pub const MAX_WORKERS: usize = 256;
-/// Event loops without `--workers`, on a machine with that many cores or more. The default state has room for them.
-pub const MAX_DEFAULT_WORKERS: usize = 128;
 
 /// Everything the daemon needs to know to run.
 #[derive(Clone, Debug)]
