@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let settings = match command {
         Command::Serve(arguments) => arguments.settings(&host),
         Command::Postgrey(arguments) => arguments.settings(&host),
-        Command::State(StateCommand::Check { directory }) => return check(&directory),
+        Command::State(StateCommand::Check { directory }) => return check(&directory, &host),
     };
     let settings = match settings {
         Ok(settings) => settings,
@@ -35,8 +35,8 @@ fn main() -> ExitCode {
     process::run(&settings).unwrap_or_else(|error| fail(&error, error.exit_code()))
 }
 
-fn check(directory: &Path) -> ExitCode {
-    match store::Report::read(directory, UnixSecs::now()) {
+fn check(directory: &Path, host: &Host) -> ExitCode {
+    match store::Report::read(directory, host.default_workers(), UnixSecs::now()) {
         Ok(report) => match write!(io::stdout(), "{report}") {
             Ok(()) => ExitCode::from(report.exit_code()),
             Err(error) => fail(&error, 1),

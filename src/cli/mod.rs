@@ -37,7 +37,9 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum StateCommand {
     /// Report segments, records and damage, and what a start would do; changes nothing, and may run beside the daemon
-    #[command(after_help = "Exit codes: 0 in order, 1 damaged or not readable, 2 a start would be refused")]
+    #[command(
+        after_help = "Exit codes: 0 in order; 1 damaged, or the system refuses what a start needs; 2 the key or the format does"
+    )]
     Check {
         /// The state directory
         #[arg(value_name = "DIR")]

@@ -53,6 +53,11 @@ impl RingKind {
         name.strip_prefix(self.name().as_bytes()).is_some_and(|rest| rest.starts_with(b"-"))
     }
 
+    /// The name of its segment with this number.
+    pub(super) fn file_name(self, sequence: u64) -> String {
+        format!("{}-{sequence:08}.seg", self.name())
+    }
+
     /// The name in file names and logs.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -179,7 +184,7 @@ impl Header {
 
     /// The file's name in the state directory.
     pub(super) fn file_name(&self) -> String {
-        format!("{}-{:08}.seg", self.ring.name(), self.sequence)
+        self.ring.file_name(self.sequence)
     }
 
     /// The seal word of a segment that was sealed at `time`.

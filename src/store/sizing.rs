@@ -54,7 +54,7 @@ fn largest(share: u64) -> u32 {
 
 /// The smallest `max_state` for which both rings have [`bounds`].
 pub(super) fn min_state(workers: usize) -> u64 {
-    segment_len(min_capacity(workers)) * SEGMENTS_PER_SHARE * 4
+    min_segment_len(workers) * SEGMENTS_PER_SHARE * 4
 }
 
 /// The capacity of the segment after one that a quarter of its ring's life has closed with `content` records in it.
@@ -80,6 +80,11 @@ fn clamp(records: u64, bounds: &Bounds) -> u32 {
 fn min_capacity(workers: usize) -> u32 {
     let workers = u32::try_from(workers).unwrap_or(u32::MAX);
     MIN_CAPACITY.max(workers.saturating_mul(CHUNKS_PER_WORKER * CHUNK)).min(MAX_CAPACITY)
+}
+
+/// Bytes of the smallest segment file.
+pub(super) fn min_segment_len(workers: usize) -> u64 {
+    segment_len(min_capacity(workers))
 }
 
 /// Bytes of a segment file.

@@ -39,6 +39,11 @@ impl Look {
         &self.path
     }
 
+    /// Bytes that a start allocates before it serves it.
+    pub(super) fn holes(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| file::room_needed(&metadata))
+    }
+
     pub(super) fn chunks(&self) -> u32 {
         self.header.capacity / CHUNK
     }

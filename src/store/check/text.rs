@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::survey::{KINDS, Seal, Survey};
-use super::{Report, Role};
+use super::{Holder, Report, Role};
 use crate::clock::UnixSecs;
 use crate::store::file::BadFile;
 use crate::store::last_run::LastRun;
@@ -14,8 +14,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let directory = printable(&self.directory);
         match &self.holder {
-            Some(pid) => writeln!(f, "{directory}: in use by process {}", printable(pid))?,
-            None => writeln!(f, "{directory}: not in use")?,
+            Holder::Process(pid) => writeln!(f, "{directory}: in use by process {}", printable(pid))?,
+            Holder::Nobody => writeln!(f, "{directory}: not in use")?,
+            Holder::Unknown => writeln!(f, "{directory}: the lock does not tell whether it is in use")?,
         }
         if !self.segments.is_empty() {
             writeln!(
@@ -35,7 +36,8 @@ impl fmt::Display for Report {
             self.write_findings(f, segment)?;
         }
         for (path, bytes) in &self.set_aside {
-            writeln!(f, "{}: damaged and set aside by an earlier start, {bytes} bytes", name(path))?;
+            let bytes = bytes.map_or("a directory".to_owned(), |bytes| format!("{bytes} bytes"));
+            writeln!(f, "{}: damaged and set aside by an earlier start, {bytes}", name(path))?;
         }
         self.write_start(f)
     }
@@ -71,8 +73,8 @@ impl Report {
         let is_damaged = self.is_at_rest() || segment.is_sealed();
         let consequence = match (is_damaged, &self.holder) {
             (true, _) => "damage, as nothing is missing where files were closed or sealed",
-            (false, Some(_)) => "on their way",
-            (false, None) => "a start sees to them",
+            (false, Holder::Nobody) => "a start sees to them",
+            (false, _) => "on their way, or a start sees to them",
         };
         let greylisted = "their senders are greylisted once more";
         let findings = [
@@ -111,21 +113,33 @@ impl Report {
     }
 
     fn write_start(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let starter = printable(self.starter.name());
         // Beside a daemon one may be in the making.
-        for path in self.unfinished.iter().filter(|_| self.holder.is_none()) {
-            writeln!(f, "{}: not finished when the process died; a start removes it", name(path))?;
+        for path in self.unfinished.iter().filter(|_| self.holder == Holder::Nobody) {
+            let removed = if self.is_removed(path) { "removes it" } else { "cannot remove it" };
+            writeln!(f, "{}: not finished when the process died; a start {removed}", name(path))?;
         }
         for (path, reason) in &self.damaged {
             writeln!(f, "{}: damaged: {reason}; a start sets it aside and serves the rest", name(path))?;
         }
         for refusal in &self.refusals {
-            writeln!(f, "a start is refused: {}", printable(refusal.to_string()))?;
+            writeln!(f, "a start as {starter} is refused: {}", printable(refusal.to_string()))?;
         }
-        if let Some(pid) = &self.holder {
+        if let Holder::Process(pid) = &self.holder {
             return writeln!(f, "a second daemon is refused while process {} runs", printable(pid));
         }
-        if !self.refusals.is_empty() {
+        if !self.refusals.is_empty() || self.segments.iter().any(|(_, segment)| segment.unread.is_some()) {
             return Ok(());
+        }
+        self.write_promise(f)
+    }
+
+    /// What a start would do that nothing forbids.
+    fn write_promise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (starter, workers) = (printable(self.starter.name()), self.workers);
+        writeln!(f, "nothing that is seen without a start forbids one as {starter} with {workers} workers")?;
+        if let Some(why) = &self.shortage {
+            writeln!(f, "{why}: known senders pass, unknown ones get the on-full answer until there is room")?;
         }
         if self.segments.is_empty() && !self.has_key {
             return writeln!(f, "a start makes a new key and serves an empty state");

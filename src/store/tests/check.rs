@@ -28,7 +28,7 @@ fn check(dir: &Path) -> (u8, String) {
         names.into_iter().map(|path| (fs::read(&path).unwrap_or_default(), path)).collect::<Vec<_>>()
     };
     let before = contents();
-    let report = Report::read(&dir.join("state"), NOW.plus(3 * DAY)).unwrap();
+    let report = Report::read(&dir.join("state"), 2, NOW.plus(3 * DAY)).unwrap();
     assert!(before == contents(), "the check has changed something");
     (report.exit_code(), report.to_string())
 }
@@ -183,14 +183,14 @@ fn what_forbids_a_start_has_exit_code_2_and_the_remedy() {
     let key = path(dir.path(), "key");
     let text = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
-    expect(dir.path(), 2, &["a start is refused", "the key is missing", "put the key file back", "10 pending"]);
+    expect(dir.path(), 2, &["is refused", "the key is missing", "put the key file back", "10 pending"]);
     fs::write(&key, "00112233445566778899aabbccddeeff\n").unwrap();
     expect(dir.path(), 2, &["made with another key", "move the *.seg files away"]);
     fs::write(&key, "no key\n").unwrap();
     expect(dir.path(), 2, &["this is no key", "10 pending"]);
     fs::write(&key, text).unwrap();
     expect(dir.path(), 0, &[]);
-    assert!(Report::read(&dir.path().join("nowhere"), NOW).is_err());
+    assert!(Report::read(&dir.path().join("nowhere"), 2, NOW).is_err());
 }
 
 #[test]
@@ -212,9 +212,35 @@ fn what_does_not_print_is_escaped() {
     assert!(!report.replace('\n', "").contains(char::is_control), "{report:?}");
 }
 
+/// Directories in the places of files: the check says of each what a start comes to, and names it.
+#[test]
+fn a_directory_where_a_file_belongs_is_met_as_by_a_start() {
+    let cases = [
+        (true, "lock", 1, "lock: cannot open the lock: Is a directory"),
+        (true, "key", 1, "key: cannot read the key: Is a directory"),
+        (true, "run", 1, "run: cannot write down that the state is in use: Is a directory"),
+        (true, "run.new", 0, "run.new: not finished when the process died; a start cannot remove it"),
+        (true, "pending-00000009.new", 0, "a start cannot remove it"),
+        (true, "pending-00000009.bad", 0, "set aside by an earlier start, a directory"),
+        (false, "key.new", 1, "key.new: cannot write the key: Is a directory"),
+        (false, "established-00000001.new", 1, "established-00000001.new: cannot make a segment file: Is a directory"),
+    ];
+    for (has_state, name, code, text) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        if has_state {
+            closed(dir.path());
+        }
+        let _ = fs::remove_file(path(dir.path(), name));
+        fs::create_dir_all(path(dir.path(), name)).unwrap();
+        expect(dir.path(), code, &[text]);
+        let started = open_at(dir.path(), NOW).map_or_else(|error| error.exit_code(), |_| 0);
+        assert_eq!(started, code, "{name}");
+    }
+}
+
 #[test]
 fn an_empty_directory_is_in_order() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("state")).unwrap();
-    expect(dir.path(), 0, &["a start makes a new key and serves an empty state"]);
+    expect(dir.path(), 0, &["forbids one as", "with 2 workers", "a start makes a new key and serves an empty state"]);
 }
