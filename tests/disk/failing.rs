@@ -72,12 +72,20 @@ type Deed = fn(&Path);
 /// The daemon notices within seconds that its successor would not find what it writes, and ends.
 #[test]
 fn removed_or_replaced_under_the_daemon() {
-    let deeds: [(&str, Deed); 4] = [
+    let deeds: [(&str, Deed); 6] = [
         ("segment removed", |state| fs::remove_file(state.join("pending-00000001.seg")).unwrap()),
         ("segment replaced", |state| {
             let segment = state.join("pending-00000001.seg");
             fs::copy(&segment, state.join("copy")).unwrap();
             fs::rename(state.join("copy"), segment).unwrap();
+        }),
+        ("segment cut off where nobody comes", |state| {
+            let segment = File::options().write(true).open(state.join("pending-00000001.seg")).unwrap();
+            segment.set_len(segment.metadata().unwrap().len() - 4096).unwrap();
+        }),
+        ("lock replaced", |state| {
+            fs::write(state.join("copy"), "").unwrap();
+            fs::rename(state.join("copy"), state.join("lock")).unwrap();
         }),
         ("lock removed", |state| fs::remove_file(state.join("lock")).unwrap()),
         ("directory replaced", |state| {
@@ -107,28 +115,31 @@ fn what_is_set_aside_is_the_broken_file_and_stays() {
     let dir = TempDir::new().unwrap();
     let state = dir.path().join("state");
     let mut daemon = setup(dir.path(), state.clone()).start();
-    let aside = || {
-        let files = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "bad")).count()
+    let files = || fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
+    let active = || {
+        let is_pending =
+            |path: &PathBuf| path.to_string_lossy().contains("/pending-") && path.extension().unwrap() == "seg";
+        files().filter(is_pending).min().unwrap()
     };
     for round in 1..=6_usize {
         daemon.client().ask(&mail(0));
-        let newest = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
-        let pending =
-            newest.filter(|path| path.to_string_lossy().contains("/pending-") && path.extension().unwrap() == "seg");
-        let active = pending.min().unwrap();
+        let active = active();
         daemon = ends_with_71(daemon, || cut_off(&active));
         daemon.journal().wait_for(".bad: damaged, and was set aside");
-        assert_eq!(aside(), round.min(4), "round {round}");
+        let aside = files().filter(|path| path.extension().is_some_and(|extension| extension == "bad"));
+        assert_eq!(aside.count(), round.min(4), "round {round}");
     }
-    daemon.client().ask(&mail(0));
-    let segment = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
-    let segment = segment.filter(|path| path.extension().is_some_and(|extension| extension == "seg")).max().unwrap();
+    let mut client = daemon.client();
+    client.ask(&mail(0));
+    let segment = active();
     let good = fs::read(&segment).unwrap();
-    cut_off(&segment);
     fs::write(state.join("restored"), &good).unwrap();
+    cut_off(&segment);
     fs::rename(state.join("restored"), &segment).unwrap();
+    assert!((2..100_000).any(|number| client.try_ask(&mail(number)).is_err()), "it goes on without its file");
     assert_eq!(daemon.wait().expect("it ends").code(), Some(71));
+    let line = daemon.journal().wait_for("the disk has failed, or the file was truncated");
+    assert!(!line.contains("set aside as"), "{line}");
     assert!(fs::read(&segment).unwrap() == good, "the file that was put there is left alone");
 }
 
