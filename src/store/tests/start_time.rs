@@ -32,10 +32,11 @@ fn a_start_with_unsealed_records_takes_its_time_only_after_another_boot() {
     store.close();
     drop((segment, store));
     let clean = timed(dir.path(), pretend_clean_end);
-    let killed = timed(dir.path(), pretend_kill);
+    // The best of three, as the machine may be busy with something else.
+    let killed = (0..3).map(|_| timed(dir.path(), pretend_kill)).min().unwrap();
     let other = timed(dir.path(), pretend_other_boot);
     println!("{records} records not sealed: clean {clean:?}, same boot {killed:?}, other boot {other:?}");
     // The first of them also syncs all that was written here.
-    assert!(killed < Duration::from_millis(500), "{killed:?}");
+    assert!(killed < Duration::from_millis(500) && killed * 4 < other, "{killed:?}, {other:?}");
     assert!(clean.max(other) < Duration::from_secs(5) || records > 1_000_000, "{clean:?}, {other:?}");
 }
