@@ -160,12 +160,16 @@ struct Names {
     identity: (u64, u64),
 }
 
-/// From now on the process ends at once, with code 71 and a line on standard error, when a page of a mapping cannot be had.
+/// From now on the process ends, with code 71 and a line on standard error, when a page of a mapping cannot be had: at once,
+/// or after a second if the line or the disk makes it wait.
 pub fn exit_on_bus_error() -> io::Result<()> {
-    let action = SigAction::new(SigHandler::SigAction(on_bus_error), SaFlags::SA_SIGINFO, SigSet::empty());
-    // SAFETY: the handler reads atomics and calls nothing but pause(2), lstat(2), rename(2), writev(2) and _exit(2), which are async-signal-safe, and
-    // does not return.
-    unsafe { sigaction(Signal::SIGBUS, &action) }?;
+    let failed = SigAction::new(SigHandler::SigAction(on_bus_error), SaFlags::SA_SIGINFO, SigSet::empty());
+    let late = SigAction::new(SigHandler::Handler(on_alarm), SaFlags::empty(), SigSet::empty());
+    // SAFETY: neither handler returns. The first reads atomics, and both call nothing but alarm(2), pause(2), lstat(2),
+    // rename(2), writev(2) and _exit(2), which are async-signal-safe.
+    unsafe { sigaction(Signal::SIGBUS, &failed).and(sigaction(Signal::SIGALRM, &late)) }?;
+    // Whoever started the process may have blocked it.
+    SigSet::from(Signal::SIGALRM).thread_unblock()?;
     Ok(())
 }
 
@@ -216,12 +220,20 @@ impl Watched {
     }
 }
 
+extern "C" fn on_alarm(_signal: libc::c_int) {
+    // SAFETY: ends the process without touching its memory.
+    unsafe { libc::_exit(DISK_FAILED) };
+}
+
 extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     // Another thread may touch the same file: it waits for the end, which it must not bring about before all is said and done.
     while IS_ENDING.swap(true, Ordering::Relaxed) {
         // SAFETY: waits for a signal, of which there is none that returns.
         unsafe { libc::pause() };
     }
+    // Standard error may be a pipe that nobody reads, and a disk that fails may take its time to rename.
+    // SAFETY: has SIGALRM sent in a second, to any thread.
+    unsafe { libc::alarm(1) };
     // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO, and SIGBUS fills its address.
     let address = unsafe { (*info).si_addr() }.addr();
     let mut said = [TEXT, b"", b"", b"", END];

@@ -66,6 +66,20 @@ fn truncated_under_the_daemon() {
     assert!(is_deferred(&daemon.client().ask(&mail(1))), "and new ones are recorded");
 }
 
+/// Where nobody reads the log, no message keeps the end waiting.
+#[test]
+fn truncated_while_standard_error_is_stalled() {
+    let dir = TempDir::new().unwrap();
+    let state = dir.path().join("state");
+    let mut daemon = setup(dir.path(), state.clone()).start_unread();
+    let mut client = daemon.client();
+    client.ask(&mail(0));
+    cut_off(&state.join("pending-00000001.seg"));
+    assert!((1..100_000).any(|number| client.try_ask(&mail(number)).is_err()), "it goes on without its file");
+    assert_eq!(daemon.wait().expect("the daemon ends").code(), Some(71));
+    assert!(!usable(&state), "the file is set aside");
+}
+
 /// What somebody does to the files under the daemon.
 type Deed = fn(&Path);
 

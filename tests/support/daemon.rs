@@ -1,11 +1,13 @@
 //! [`Daemon`]: irongrey, or postgrey in its place, as a child process with its own state.
 
+use std::io::{PipeReader, Write, pipe};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use nix::unistd::{Group, User, getegid, geteuid};
 
@@ -134,7 +136,19 @@ impl Setup {
         let mut process = Guarded::spawn(&mut self.command(""));
         let journal = Journal::default();
         journal.follow(process.child().stderr.take().unwrap());
-        let mut daemon = Daemon { process, journal, setup: self.clone() };
+        self.connected(Daemon { process, journal, setup: self.clone(), _unread: None })
+    }
+
+    /// The same, but its standard error is a full pipe that nobody reads.
+    pub(crate) fn start_unread(&self) -> Daemon {
+        let (unread, mut stderr) = pipe().unwrap();
+        let length = fcntl(&stderr, FcntlArg::F_GETPIPE_SZ).unwrap();
+        stderr.write_all(&vec![b'\n'; usize::try_from(length).unwrap()]).unwrap();
+        let process = Guarded::spawn(self.command("").stderr(stderr));
+        self.connected(Daemon { process, journal: Journal::default(), setup: self.clone(), _unread: Some(unread) })
+    }
+
+    fn connected(&self, mut daemon: Daemon) -> Daemon {
         let deadline = Instant::now() + PATIENCE;
         while Stream::connect(&self.address).is_err() {
             let ended = daemon.process.ended();
@@ -151,6 +165,8 @@ pub(crate) struct Daemon {
     process: Guarded,
     journal: Journal,
     setup: Setup,
+    /// Kept open: writing to a pipe without a reader fails at once.
+    _unread: Option<PipeReader>,
 }
 
 impl Daemon {

@@ -36,11 +36,12 @@ const RUNTIME: &[c_long] = &[
     libc::SYS_uname,
 ];
 
-/// Signals that end it, or have it reload.
+/// Signals that end it, or have it reload; the timer of the end when the disk fails.
 const SIGNALS: &[c_long] = &[
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
+    libc::SYS_setitimer,
     libc::SYS_sigaltstack,
     libc::SYS_tgkill,
     libc::SYS_signalfd4,
@@ -105,6 +106,7 @@ const FILES: &[c_long] = &[
 /// What the C library calls on x86-64 where newer machines have only the `at` forms.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[c_long] = &[
+    libc::SYS_alarm,
     libc::SYS_arch_prctl,
     libc::SYS_dup2,
     libc::SYS_epoll_wait,
