@@ -139,7 +139,8 @@ const TEXT: &[u8] =
 const ASIDE: &[u8] = b", set aside as ";
 const END: &[u8] = b"; the next start serves the rest\n";
 
-/// The mappings that are watched: two rings of a dozen segments, what leaves them, and spares.
+/// The mappings that are watched: two rings of a dozen segments and a spare each, and what leaves them, which is a few: upkeep
+/// drops them one by one, and who still reads one lets it go within a turn.
 static WATCHED: [Watched; 64] = [const { Watched::new() }; 64];
 /// Held while a place is taken; never by the signal handler.
 static TAKING: Mutex<()> = Mutex::new(());
@@ -187,11 +188,7 @@ impl Watch {
         let names = Box::new(Names { segment: name(segment)?, aside: name(&aside)?, identity });
         let _one_at_a_time = lock(&TAKING);
         let place = WATCHED.iter().position(|place| place.start.load(Ordering::Relaxed) == 0)?;
-        let Watched { start: first, end, names: pointer } = &WATCHED[place];
-        pointer.store(Box::into_raw(names), Ordering::Relaxed);
-        end.store(map.end, Ordering::Relaxed);
-        // Release: pairs with the Acquire of the handler, so a mapping that is seen has its end and its names.
-        first.store(map.start, Ordering::Release);
+        WATCHED[place].take(map, Box::into_raw(names));
         Some(Self(place))
     }
 }
@@ -199,11 +196,9 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let _one_at_a_time = lock(&TAKING);
-        let place = &WATCHED[self.0];
-        place.start.store(0, Ordering::Relaxed);
         // SAFETY: the pointer came from `Box::into_raw` in `new`, and only the owner of the place drops it. A handler reads it
         // only while a thread touches the mapping, whose owner has this watch dropped after all who could.
-        drop(unsafe { Box::from_raw(place.names.swap(null_mut(), Ordering::Relaxed)) });
+        drop(unsafe { Box::from_raw(WATCHED[self.0].leave()) });
     }
 }
 
@@ -212,11 +207,33 @@ impl Watched {
         Self { start: AtomicUsize::new(0), end: AtomicUsize::new(0), names: AtomicPtr::new(null_mut()) }
     }
 
+    /// Whoever takes or leaves a place holds [`TAKING`].
+    fn take(&self, map: Range<usize>, names: *mut Names) {
+        self.names.store(names, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `range_from`, so who sees this end sees that the mapping before has left.
+        self.end.store(map.end, Ordering::Release);
+        // Release: pairs with the Acquire of `start` in `names_at`, so a mapping that is seen has its end and its names.
+        self.start.store(map.start, Ordering::Release);
+    }
+
+    fn leave(&self) -> *mut Names {
+        self.start.store(0, Ordering::Relaxed);
+        self.names.swap(null_mut(), Ordering::Relaxed)
+    }
+
+    /// The names of the mapping that holds this address, if it is here. That one stays, but others come and go meanwhile.
     fn names_at(&self, address: usize) -> Option<*const Names> {
-        // Acquire: pairs with the Release in `Watch::new`.
-        let start = self.start.load(Ordering::Acquire);
-        let is_inside = start != 0 && (start..self.end.load(Ordering::Relaxed)).contains(&address);
-        is_inside.then(|| self.names.load(Ordering::Relaxed).cast_const())
+        // Acquire: pairs with the Release of `start` in `take`.
+        let range = self.range_from(self.start.load(Ordering::Acquire))?;
+        range.contains(&address).then(|| self.names.load(Ordering::Relaxed).cast_const())
+    }
+
+    /// The range of the mapping that was seen to begin at `start`, unless it has left.
+    fn range_from(&self, start: usize) -> Option<Range<usize>> {
+        // Acquire: pairs with the Release of `end` in `take`. If this is the end of a later mapping, its start or the 0 before
+        // it is read below. Should that one begin at the same address, neither end reaches into a third, which lives beside both.
+        let end = self.end.load(Ordering::Acquire);
+        (start != 0 && self.start.load(Ordering::Relaxed) == start).then_some(start..end)
     }
 }
 
@@ -234,10 +251,12 @@ extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _co
     // Standard error may be a pipe that nobody reads, and a disk that fails may take its time to rename.
     // SAFETY: has SIGALRM sent in a second, to any thread.
     unsafe { libc::alarm(1) };
-    // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO, and SIGBUS fills its address.
-    let address = unsafe { (*info).si_addr() }.addr();
+    // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO. What is no address, as a process has sent
+    // the signal, is not used.
+    let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
+    let is_fault = code > 0;
     let mut said = [TEXT, b"", b"", b"", END];
-    if let Some(names) = WATCHED.iter().find_map(|place| place.names_at(address)) {
+    if let Some(names) = WATCHED.iter().filter(|_| is_fault).find_map(|place| place.names_at(address)) {
         // SAFETY: this thread has touched the mapping, so its owner and the names are alive (see `Watch::drop`).
         let Names { segment, aside, identity } = unsafe { &*names };
         said[1] = segment.as_bytes();
@@ -259,3 +278,7 @@ extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _co
     // SAFETY: ends the process without touching its memory.
     unsafe { libc::_exit(DISK_FAILED) };
 }
+
+#[cfg(test)]
+#[path = "map_tests.rs"]
+mod tests;
