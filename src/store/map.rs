@@ -13,10 +13,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
+use std::time::UNIX_EPOCH;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::libc;
@@ -142,7 +143,7 @@ const END: &[u8] = b"; the next start serves the rest\n";
 /// The mappings that are watched: two rings of a dozen segments and a spare each, and what leaves them, which is a few: upkeep
 /// drops them one by one, and who still reads one lets it go within a turn.
 static WATCHED: [Watched; 64] = [const { Watched::new() }; 64];
-/// Held while a place is taken; never by the signal handler.
+/// Held while a place is taken or left; never by the signal handler.
 static TAKING: Mutex<()> = Mutex::new(());
 /// Whether a thread is in the signal handler.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
@@ -170,8 +171,7 @@ pub fn exit_on_bus_error() -> io::Result<()> {
     // rename(2), writev(2) and _exit(2), which are async-signal-safe.
     unsafe { sigaction(Signal::SIGBUS, &failed).and(sigaction(Signal::SIGALRM, &late)) }?;
     // Whoever started the process may have blocked it.
-    SigSet::from(Signal::SIGALRM).thread_unblock()?;
-    Ok(())
+    Ok(SigSet::from(Signal::SIGALRM).thread_unblock()?)
 }
 
 /// Until this is dropped, the file is set aside if a page of these addresses cannot be had.
@@ -182,15 +182,19 @@ impl Watch {
     /// `None` if there are too many: then the process only ends.
     fn new(map: Range<usize>, file: &File, segment: &Path) -> Option<Self> {
         let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
-        // A process ends once: no file has this name already.
-        let aside = segment.with_extension(format!("{}.bad", std::process::id()));
         let identity = identity(&file.metadata().ok()?);
-        let names = Box::new(Names { segment: name(segment)?, aside: name(&aside)?, identity });
+        let names = Box::new(Names { segment: name(segment)?, aside: name(&aside(segment))?, identity });
         let _one_at_a_time = lock(&TAKING);
         let place = WATCHED.iter().position(|place| place.start.load(Ordering::Relaxed) == 0)?;
         WATCHED[place].take(map, Box::into_raw(names));
         Some(Self(place))
     }
+}
+
+/// A name that no file has: a process id comes again, in a container with each start, but not in the same nanosecond.
+fn aside(segment: &Path) -> PathBuf {
+    let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    segment.with_extension(format!("{}-{now}.bad", std::process::id()))
 }
 
 impl Drop for Watch {
@@ -207,7 +211,6 @@ impl Watched {
         Self { start: AtomicUsize::new(0), end: AtomicUsize::new(0), names: AtomicPtr::new(null_mut()) }
     }
 
-    /// Whoever takes or leaves a place holds [`TAKING`].
     fn take(&self, map: Range<usize>, names: *mut Names) {
         self.names.store(names, Ordering::Relaxed);
         // Release: pairs with the Acquire in `range_from`, so who sees this end sees that the mapping before has left.
@@ -254,9 +257,8 @@ extern "C" fn on_bus_error(_signal: libc::c_int, info: *mut libc::siginfo_t, _co
     // SAFETY: the kernel passes a valid `siginfo_t` to a handler with SA_SIGINFO. What is no address, as a process has sent
     // the signal, is not used.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
-    let is_fault = code > 0;
     let mut said = [TEXT, b"", b"", b"", END];
-    if let Some(names) = WATCHED.iter().filter(|_| is_fault).find_map(|place| place.names_at(address)) {
+    if let Some(names) = WATCHED.iter().filter(|_| code > 0).find_map(|place| place.names_at(address)) {
         // SAFETY: this thread has touched the mapping, so its owner and the names are alive (see `Watch::drop`).
         let Names { segment, aside, identity } = unsafe { &*names };
         said[1] = segment.as_bytes();

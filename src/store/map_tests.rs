@@ -14,3 +14,11 @@ fn a_place_that_changes_hands_tells_no_range_of_two_mappings() {
     place.take(21..30, null_mut());
     assert_eq!(place.range_from(seen), None);
 }
+
+#[test]
+fn a_name_that_is_set_aside_does_not_come_again_with_the_process_id() {
+    let segment = Path::new("/state/pending-00000001.seg");
+    let first = aside(segment);
+    assert!(first.to_string_lossy().starts_with("/state/pending-00000001.") && first.extension().unwrap() == "bad");
+    assert_ne!(first, aside(segment));
+}
