@@ -8,12 +8,14 @@
 //! | `privileges.rs` | whom to become, and what is handed over before |
 //! | `confine` | what the process gives up before it serves |
 //! | `state_dir.rs` | the state directory is made |
+//! | `panics.rs` | a panic ends the daemon |
 //! | `pidfile.rs` | the process id, for service scripts |
 
 mod confine;
 mod daemonize;
 mod error;
 mod limits;
+mod panics;
 mod pidfile;
 mod privileges;
 mod run;

@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, umask};
 
 use super::confine::confine;
 use super::privileges::{self, Identity};
-use super::{Notices, RunError, daemonize, limits, pidfile::Pidfile, state_dir};
+use super::{Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir};
 use crate::clock::UnixSecs;
 use crate::config::lists::{self, Loaded};
 use crate::config::{Listen, Settings, Texts};
@@ -50,6 +50,7 @@ fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> R
     control::hold_signals().map_err(RunError::Threads)?;
     let Prepared { listeners, max_connections, lists, mut pidfile, notices } = prepare(settings)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
+    panics::end_on_panic();
     for (level, text) in notices {
         log::log!(level, "{text}");
     }
