@@ -14,6 +14,9 @@ const KNOWN: ABI = ABI::V6;
 /// Tells at start whether the machine was started anew since the last run.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
+/// Where the local time of syslog's lines comes from. It may change while the daemon works.
+const TIME_ZONE: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+
 /// From now on only what the settings name can be opened, made or removed. False if the kernel has no Landlock.
 pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
     let all = AccessFs::from_all(KNOWN);
@@ -27,6 +30,7 @@ pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
         .add_rules(path_beneath_rules([&settings.state.dir], all & !AccessFs::Execute))?
         .add_rules(path_beneath_rules(list_directories(settings), read))?
         .add_rules(path_beneath_rules([BOOT_ID], AccessFs::ReadFile))?
+        .add_rules(path_beneath_rules(TIME_ZONE, read))?
         .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules(removed_at_the_end(settings), remove))?
         .restrict_self()?;
@@ -49,4 +53,58 @@ fn removed_at_the_end(settings: &Settings) -> Vec<PathBuf> {
         Listen::Inet(_) => None,
     });
     sockets.chain(settings.process.pidfile.as_deref()).filter_map(Path::parent).map(Path::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io;
+    use std::path::Path;
+    use std::thread;
+
+    use nix::sys::prctl::set_no_new_privs;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::cli::{self, Command, Environment};
+    use crate::config::Host;
+
+    fn settings(state: &Path) -> Settings {
+        let words = ["irongrey".into(), "serve".into(), "--state".into(), state.into()];
+        match cli::parse(words.into(), &Environment::default()).unwrap() {
+            Command::Serve(arguments) => arguments.settings(&Host::read()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What `look` finds on a thread that is confined, and on one that is not; `None` where the kernel has no Landlock.
+    fn both<T: Send + 'static>(look: fn() -> T) -> Option<[T; 2]> {
+        let dir = TempDir::new().unwrap();
+        let settings = settings(dir.path());
+        let confined = thread::spawn(move || {
+            set_no_new_privs().unwrap();
+            confine(&settings).unwrap().then(look)
+        });
+        Some([confined.join().unwrap()?, look()])
+    }
+
+    fn can_open(path: impl AsRef<Path>) -> bool {
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => false,
+            Ok(_) | Err(_) => true,
+        }
+    }
+
+    #[test]
+    fn other_files_are_out_of_reach() {
+        let Some(found) = both(|| can_open("/etc/passwd")) else { return };
+        assert_eq!(found, [false, true]);
+    }
+
+    #[test]
+    fn the_time_zone_stays_known() {
+        let look = || ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/zoneinfo/Asia/Tokyo"].map(can_open);
+        let Some(found) = both(look) else { return };
+        assert_eq!(found, [[true; 3]; 2]);
+    }
 }
