@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{AccessFlags, access};
 use thiserror::Error;
 
 use super::{Builtin, ListSettings};
@@ -60,6 +61,17 @@ pub enum ListError {
         /// The system's reason.
         error: io::Error,
     },
+    /// The daemon's user may read the file, but the daemon has given that up.
+    #[error(
+        "{kind} whitelist {}: a daemon at work reads whitelists only in the directories in which they were at its start: \
+         restart it to read one in another", path.display()
+    )]
+    OutOfReach {
+        /// The list.
+        kind: Kind,
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that was read before is not there any more.
     #[error("{kind} whitelist {} is gone: put it back, empty if need be, or restart the daemon without it", path.display())]
     Gone {
@@ -105,10 +117,23 @@ pub enum ListError {
 }
 
 impl ListError {
-    /// Whether the system does not let the process read a file.
-    pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Unreadable { error, .. } if error.kind() == io::ErrorKind::PermissionDenied)
+    fn unreadable(kind: Kind, path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        // access(2) tells what the user may do, whatever the process has given up.
+        if error.kind() == io::ErrorKind::PermissionDenied && access(&path, AccessFlags::R_OK).is_ok() {
+            return Self::OutOfReach { kind, path };
+        }
+        Self::Unreadable { kind, path, error }
     }
+}
+
+/// What keeps the process from reading these files again, now that it is another user, say.
+pub fn unreadable(sources: &[Source]) -> Vec<ListError> {
+    let opened = sources.iter().filter_map(|source| {
+        let path = source.file.as_deref()?;
+        File::open(path).err().map(|error| ListError::unreadable(source.kind, path, error))
+    });
+    opened.collect()
 }
 
 /// Reads all files and makes both lists. Each file in `before` has to be there.
@@ -190,7 +215,7 @@ impl Files<'_> {
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, ListError> {
         let kind = self.kind;
-        let unreadable = |error| ListError::Unreadable { kind, path: path.to_owned(), error };
+        let unreadable = |error| ListError::unreadable(kind, path, error);
         // Asked before opening, which would wait for a pipe's other end.
         let file_type = path.metadata().map_err(unreadable)?.file_type();
         // A device may well be named: /dev/null is the empty list.

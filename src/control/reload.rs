@@ -30,15 +30,7 @@ impl Reload {
                 self.sources = loaded.sources;
                 log::info!("whitelists reloaded");
             }
-            Err(error) => {
-                log::error!("whitelists not reloaded, the old ones stay in use: {error}");
-                if error.is_denied() {
-                    log::error!(
-                        "a daemon at work reads whitelists only in the directories in which they were at its start: \
-                         restart it if one has come to another"
-                    );
-                }
-            }
+            Err(error) => log::error!("whitelists not reloaded, the old ones stay in use: {error}"),
         }
     }
 }

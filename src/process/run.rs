@@ -144,6 +144,9 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     let lists = lists::load(&settings.lists, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
     confine(settings, &mut notices)?;
+    for error in lists::unreadable(&lists.sources) {
+        notices.push((Level::Warn, format!("SIGHUP will not read the whitelists again: {error}")));
+    }
     if settings.test_clock {
         notices.push((Level::Warn, "--test-clock: each client can set the time".to_owned()));
     }

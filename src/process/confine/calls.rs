@@ -82,6 +82,8 @@ const SOCKETS: &[c_long] = &[
 
 /// The state, the whitelists, the log.
 const FILES: &[c_long] = &[
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
     libc::SYS_fallocate,
     libc::SYS_fdatasync,
     libc::SYS_flock,
@@ -109,6 +111,7 @@ const FILES: &[c_long] = &[
 /// What the C library calls on x86-64 where newer machines have only the `at` forms.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[c_long] = &[
+    libc::SYS_access,
     libc::SYS_alarm,
     libc::SYS_arch_prctl,
     libc::SYS_dup2,
