@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -226,6 +227,27 @@ fn in_the_background_the_parent_leaves_when_the_child_serves() {
     assert_eq!(fs::read_link(format!("/proc/{}/cwd", background.0)).unwrap(), Path::new("/"));
     kill(Pid::from_raw(background.0), Signal::SIGTERM).unwrap();
     until("the pid file is gone", || fs::read_to_string(&pidfile).unwrap_or_default().is_empty());
+}
+
+/// A script that holds a lock while it starts the daemon gets rid of it when it ends.
+#[test]
+fn in_the_background_nothing_of_the_caller_stays_open() {
+    let dir = open_dir();
+    let (lock, pidfile) = (dir.path().join("lock"), dir.path().join("pid"));
+    let options = [("--unix", "socket"), ("--pidfile", "pid"), ("--state", "state")];
+    let options = options.map(|(option, name)| format!("{option}={}", text(dir.path().join(name))));
+    let script = r#"exec 9>"$0" && flock -n 9 && timeout -k1 60 "$@" && ! flock -n "$0" true"#;
+    let status = Command::new("sh")
+        .args(["-c", script, &text(lock.clone()), env!("CARGO_BIN_EXE_irongrey"), "serve", "-d"])
+        .args(options)
+        .stdin(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    let _background = Background(fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap());
+    assert!(
+        Flock::lock(fs::File::open(lock).unwrap(), FlockArg::LockExclusiveNonblock).is_ok(),
+        "it is held by the daemon"
+    );
 }
 
 #[test]

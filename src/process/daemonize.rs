@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! parent   spawn child ------------------> read the pipe until its end --> exit 0, or with the child's code
-//! child           setsid, bind, open, ... --"ready"--> /dev/null on all three standard streams, serve
+//! child           close, setsid, bind, open, ... --"ready"--> /dev/null on all three standard streams, serve
 //! ```
 //!
 //! The pipe is the child's standard output. Errors before it serves go to the standard error that both share.
 
 use std::env;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::RawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt, parent_id};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -62,9 +63,22 @@ pub(super) fn start_child() -> Result<ExitCode, DaemonizeError> {
     }
 }
 
-/// The child's first step: a session of its own, without a terminal.
+/// The child's first step: a session of its own, without a terminal and what else the caller had open.
 pub(super) fn detach() -> Result<(), DaemonizeError> {
+    close_inherited().map_err(DaemonizeError::Detach)?;
     unistd::setsid().map(drop).map_err(|errno| DaemonizeError::Detach(errno.into()))
+}
+
+/// Such as the lock of a script, which would be held as long as the daemon runs. Nothing is open yet that is its own.
+fn close_inherited() -> io::Result<()> {
+    let numbers =
+        fs::read_dir("/proc/self/fd")?.map(|entry| Ok(entry?.file_name().to_str().and_then(|name| name.parse().ok())));
+    let numbers: Vec<Option<RawFd>> = numbers.collect::<io::Result<_>>()?;
+    for number in numbers.into_iter().flatten().filter(|&number| number > 2) {
+        // The one by which they were read is closed already.
+        let _ = unistd::close(number);
+    }
+    Ok(())
 }
 
 /// The child's last step: tells the parent that it serves, and lets go of the directory and the streams it came with.
