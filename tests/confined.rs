@@ -2,13 +2,14 @@
 //! system calls filtered (`--seccomp`).
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Daemon, Program, Request, Setup, is_root, skipped, skipped_anywhere};
+use crate::support::{Daemon, Guarded, Journal, Program, Request, Setup, is_root, skipped, skipped_anywhere};
 
 fn mail(client: &str) -> Request {
     Request::new("192.0.2.1", "alice@sender.example", "bob@customer.test").with("client_name", client)
@@ -46,6 +47,28 @@ fn no_thread_keeps_any() {
             assert!(text.contains(line), "{line:?} is missing in {text}");
         }
     }
+}
+
+/// Started by the user itself it has no other user to become, which would do the same.
+#[test]
+fn its_memory_is_not_its_users_to_read() {
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    // Where a user may start it who must not enter the directory of the build.
+    let program = dir.path().join("irongrey");
+    fs::copy(env!("CARGO_BIN_EXE_irongrey"), &program).unwrap();
+    let mut command = Command::new(if is_root() { "setpriv" } else { "env" });
+    if is_root() {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command.arg(program).args(["serve", "--seccomp", "--inet=127.0.0.1:0", "--max-state=64M"]);
+    command.arg(format!("--state={}", dir.path().join("state").display()));
+    let mut process = Guarded::spawn(command.stdin(Stdio::null()).stderr(Stdio::piped()));
+    let journal = Journal::default();
+    journal.follow(process.child().stderr.take().unwrap());
+    journal.wait_for(" serves on ");
+    let owner = |name: &str| fs::metadata(format!("/proc/{}/{name}", process.pid())).unwrap().uid();
+    assert_eq!((owner("mem"), owner("environ")), (0, 0));
 }
 
 #[test]

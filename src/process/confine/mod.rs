@@ -3,6 +3,7 @@
 //! | what | how |
 //! |---|---|
 //! | more privileges by running another program | `no_new_privs` |
+//! | being read by others of its user, and core files | not dumpable |
 //! | capabilities, such as that to bind a low port | all sets cleared |
 //! | files but the state, the whitelists' directories and what is removed at the end | Landlock, where the kernel has it: `files.rs` |
 //! | new TCP sockets, signals to other processes | the same |
@@ -36,6 +37,8 @@ impl ConfineError {
 /// Gives up what the daemon does not need.
 pub(super) fn confine(settings: &Settings, notices: &mut Notices) -> Result<(), ConfineError> {
     nix::sys::prctl::set_no_new_privs().map_err(ConfineError::new("new privileges", ""))?;
+    // A core file would hold the key, and a process of the same user could read it in the memory.
+    nix::sys::prctl::set_dumpable(false).map_err(ConfineError::new("being dumpable", ""))?;
     for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         caps::clear(None, set).map_err(ConfineError::new("capabilities", ""))?;
     }
