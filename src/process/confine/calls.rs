@@ -100,7 +100,6 @@ const FILES: &[c_long] = &[
     libc::SYS_pwrite64,
     libc::SYS_read,
     libc::SYS_readlinkat,
-    libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_statx,
     libc::SYS_unlinkat,
@@ -108,7 +107,7 @@ const FILES: &[c_long] = &[
     libc::SYS_writev,
 ];
 
-/// What the C library calls on x86-64 where newer machines have only the `at` forms.
+/// What the C library calls where newer machines have only newer forms.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[c_long] = &[
     libc::SYS_access,
@@ -122,10 +121,13 @@ const OLDER: &[c_long] = &[
     libc::SYS_poll,
     libc::SYS_readlink,
     libc::SYS_rename,
+    libc::SYS_renameat,
     libc::SYS_stat,
     libc::SYS_unlink,
 ];
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+const OLDER: &[c_long] = &[libc::SYS_renameat];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const OLDER: &[c_long] = &[];
 
 /// A process that has one to itself has all capabilities in it.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
-    Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, RestrictSelfError, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
+use nix::libc;
 
 use crate::config::{Listen, Settings};
 
@@ -17,12 +18,13 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Where the local time of syslog's lines comes from. It may change while the daemon works.
 const TIME_ZONE: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
-/// From now on only what the settings name can be opened, made or removed. False if the kernel has no Landlock.
+/// From now on only what the settings name can be opened, made or removed. False if the kernel has no Landlock, or
+/// no more of it, as whoever started the daemon has used it up.
 pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
     let all = AccessFs::from_all(KNOWN);
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let remove = AccessFs::RemoveFile;
-    let status = Ruleset::default()
+    let restricted = Ruleset::default()
         .handle_access(all)?
         .handle_access(AccessNet::from_all(KNOWN))?
         .scope(Scope::from_all(KNOWN))?
@@ -33,8 +35,16 @@ pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
         .add_rules(path_beneath_rules(TIME_ZONE, read))?
         .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules(removed_at_the_end(settings), remove))?
-        .restrict_self()?;
-    Ok(status.ruleset != RulesetStatus::NotEnforced)
+        .restrict_self();
+    match restricted {
+        Ok(status) => Ok(status.ruleset != RulesetStatus::NotEnforced),
+        Err(RulesetError::RestrictSelf(RestrictSelfError::RestrictSelfCall { source, .. }))
+            if source.raw_os_error() == Some(libc::E2BIG) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Where the whitelists are: a reload may find another file under the same name, or one that was not there. If a list is a
@@ -99,6 +109,21 @@ mod tests {
     fn other_files_are_out_of_reach() {
         let Some(found) = both(|| can_open("/etc/passwd")) else { return };
         assert_eq!(found, [false, true]);
+    }
+
+    /// The kernel takes 16 layers.
+    #[test]
+    fn where_others_have_used_up_landlock_it_is_not_in_force() {
+        let dir = TempDir::new().unwrap();
+        let settings = settings(dir.path());
+        let nested = thread::spawn(move || {
+            for _ in 0..16 {
+                let ruleset = Ruleset::default().handle_access(AccessFs::MakeSock).unwrap().create().unwrap();
+                ruleset.restrict_self().unwrap();
+            }
+            confine(&settings).unwrap()
+        });
+        assert!(!nested.join().unwrap());
     }
 
     #[test]

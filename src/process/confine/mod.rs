@@ -6,7 +6,7 @@
 //! | being read by others of its user, and core files | not dumpable |
 //! | capabilities, such as that to bind a low port | all sets cleared |
 //! | files but the state, the whitelists' directories and what is removed at the end | Landlock, where the kernel has it: `files.rs` |
-//! | new TCP sockets, signals to other processes | the same |
+//! | TCP connections (from Linux 6.7 on), signals to other processes (from 6.12 on) | the same |
 //! | system calls that a daemon at work does not make | seccomp, with `--seccomp`: `calls.rs` |
 
 mod calls;
@@ -43,7 +43,7 @@ pub(super) fn confine(settings: &Settings, notices: &mut Notices) -> Result<(), 
         caps::clear(None, set).map_err(ConfineError::new("capabilities", ""))?;
     }
     if !files::confine(settings).map_err(ConfineError::new("access to other files", ""))? {
-        let text = "this kernel has no Landlock: the daemon may touch whatever its user may";
+        let text = "there is no Landlock here, or 16 layers of it already: the daemon may touch whatever its user may";
         notices.push((Level::Info, text.to_owned()));
     }
     if settings.process.seccomp {
