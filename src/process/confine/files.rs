@@ -15,6 +15,8 @@ const KNOWN: ABI = ABI::V6;
 /// Tells at start whether the machine was started anew since the last run.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
+/// The names in the backtrace of a panic come from it.
+const PROGRAM: &str = "/proc/self/exe";
 /// Where the local time of syslog's lines comes from. It may change while the daemon works.
 const TIME_ZONE: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
 
@@ -33,6 +35,7 @@ pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
         .add_rules(path_beneath_rules(list_directories(settings), read))?
         .add_rules(path_beneath_rules([BOOT_ID], AccessFs::ReadFile))?
         .add_rules(path_beneath_rules(TIME_ZONE, read))?
+        .add_rules(path_beneath_rules([PROGRAM], AccessFs::ReadFile))?
         .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules(removed_at_the_end(settings), remove))?
         .restrict_self();
@@ -109,6 +112,12 @@ mod tests {
     fn other_files_are_out_of_reach() {
         let Some(found) = both(|| can_open("/etc/passwd")) else { return };
         assert_eq!(found, [false, true]);
+    }
+
+    #[test]
+    fn the_program_itself_can_be_read() {
+        let Some(found) = both(|| can_open(std::env::current_exe().unwrap())) else { return };
+        assert_eq!(found, [true; 2]);
     }
 
     /// The kernel takes 16 layers.
