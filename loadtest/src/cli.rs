@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::endpoint::Endpoint;
+use crate::workload::{Part, WorkloadOptions};
 
 /// Load generator and benchmarks for greylisting policy servers.
 #[derive(Debug, Parser)]
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Restart(Restart),
     /// Flood the daemon and measure the bytes of file that a triplet takes in full segments.
     Fill(Fill),
+    /// Write a workload's requests in the protocol's form, to look at them or to replay them.
+    Requests(Requests),
 }
 
 /// Where the server listens.
@@ -177,6 +180,21 @@ pub(crate) struct Fill {
     /// Triplets to send.
     #[arg(long, default_value_t = 6_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) requests: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Requests {
+    #[command(flatten)]
+    pub(crate) workload: WorkloadOptions,
+    /// Requests to write at most; by default 1,000, and of a file all.
+    #[arg(long = "requests", value_name = "NUMBER")]
+    pub(crate) most: Option<u64>,
+    /// Only one of several disjoint shares of the client networks: 2/4 is the second of four.
+    #[arg(long, value_name = "INDEX/PARTS")]
+    pub(crate) part: Option<Part>,
+    /// File to write to, compressed if its name ends in .gz; by default the standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {

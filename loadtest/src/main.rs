@@ -2,7 +2,7 @@
 //!
 //! One closed-loop driver, seeded workloads, a server that does nothing as the baseline, and the measurements that
 //! docs/BENCHMARKS.md shows: `compare` (rate, processor time, memory, latency), `restart` (time to the first answer after
-//! `kill -9`) and `fill` (bytes of file a triplet).
+//! `kill -9`) and `fill` (bytes of file a triplet). `requests` writes a workload to a file.
 
 mod accounting;
 mod baseline;
@@ -15,6 +15,7 @@ mod endpoint;
 mod fill;
 mod reply;
 mod report;
+mod requests;
 mod restart;
 mod servers;
 mod spread;
@@ -46,6 +47,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Compare(args) => compare::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Fill(args) => fill::run(&args),
+        Command::Requests(args) => requests::run(&args),
     }
 }
 

@@ -7,6 +7,9 @@
 //! Every run of digits touches a letter, so that no server folds two senders into one. Client addresses lie in shared
 //! address space (100.64.0.0/10), where no whitelist has an entry, in 2,048 networks of /24.
 
+use super::Planned;
+use super::draw::scramble;
+use super::network::Part;
 use crate::cli::Kind;
 
 const TEMPLATE: &str = "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\nclient_address=AAAAAAAAAAAAAAA\n\
@@ -26,7 +29,10 @@ pub(crate) struct Workload {
 
 impl Workload {
     pub(crate) fn new(kind: Kind, seed: u64, working_set: u64) -> Self {
-        Self { seed, working_set: (kind == Kind::Known).then_some(working_set) }
+        match kind {
+            Kind::Flood => Self::flood(seed),
+            Kind::Known => Self::known(seed, working_set),
+        }
     }
 
     /// A flood: every triplet is new.
@@ -34,19 +40,22 @@ impl Workload {
         Self { seed, working_set: None }
     }
 
+    /// One working set, over and over.
+    pub(crate) fn known(seed: u64, working_set: u64) -> Self {
+        Self { seed, working_set: Some(working_set) }
+    }
+
     /// The key of the `number`th request.
     fn key(&self, number: u64) -> u64 {
         let number = self.working_set.map_or(number, |size| number % size);
-        mix(number ^ mix(self.seed))
+        scramble(number ^ scramble(self.seed))
     }
-}
 
-/// The finalizer of `SplitMix64`: a bijection of 64-bit numbers.
-fn mix(mut x: u64) -> u64 {
-    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    /// The client network of the `number`th request.
+    fn network(&self, number: u64) -> u64 {
+        let [a, b, c, _] = octets(client(self.key(number)));
+        a << 16 | b << 8 | c
+    }
 }
 
 /// Where the fields of the template begin.
@@ -85,10 +94,40 @@ impl Template {
             hex(key >> 16, &mut request[at..at + 4]);
         }
         hex(key, &mut request[self.recipient..self.recipient + 4]);
-        // The client follows from the sender's side of the key: one sender keeps its address.
-        let client = mix(key >> 16);
+        let client = client(key);
         hex(client >> 40, &mut request[self.instance..self.instance + 6]);
         address(client, &mut request[self.address..self.address + 15]);
+    }
+}
+
+/// The requests of a workload one after another, as far as they belong to a part.
+#[derive(Debug)]
+pub(super) struct Numbered {
+    workload: Workload,
+    template: Template,
+    part: Part,
+    number: u64,
+}
+
+impl Numbered {
+    pub(super) fn new(workload: Workload, part: Part) -> Self {
+        Self { workload, template: Template::new(), part, number: 0 }
+    }
+
+    /// Appends the next request; `None` if the part has none in the whole working set.
+    pub(super) fn next(&mut self, out: &mut Vec<u8>) -> Option<Planned> {
+        for _ in 0..self.workload.working_set.unwrap_or(u64::MAX) {
+            let number = self.number;
+            self.number += 1;
+            let network = self.workload.network(number);
+            if self.part.takes(network) {
+                let start = out.len();
+                out.extend_from_slice(TEMPLATE.as_bytes());
+                self.template.write(&self.workload, number, &mut out[start..]);
+                return Some(Planned { due: None, network });
+            }
+        }
+        None
     }
 }
 
@@ -99,10 +138,18 @@ fn hex(mut value: u64, out: &mut [u8]) {
     }
 }
 
+/// The client follows from the sender's side of the key: one sender keeps its address.
+fn client(key: u64) -> u64 {
+    scramble(key >> 16)
+}
+
 /// Four octets of three digits each: 100.100..=115.100..=227.100..=227.
-fn address(bits: u64, out: &mut [u8]) {
-    let octets = [100, 100 + (bits & 15), 100 + (bits >> 4 & 127), 100 + (bits >> 11 & 127)];
-    for (index, octet) in octets.into_iter().enumerate() {
+fn octets(client: u64) -> [u64; 4] {
+    [100, 100 + (client & 15), 100 + (client >> 4 & 127), 100 + (client >> 11 & 127)]
+}
+
+fn address(client: u64, out: &mut [u8]) {
+    for (index, octet) in octets(client).into_iter().enumerate() {
         let at = index * 4;
         for (place, divisor) in [100, 10, 1].into_iter().enumerate() {
             out[at + place] = b"0123456789"[(octet / divisor % 10) as usize];
@@ -116,16 +163,14 @@ fn address(bits: u64, out: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::attributes::tests::value;
+    use crate::workload::network::network_of_text;
     use std::collections::HashSet;
 
     fn request(workload: &Workload, number: u64) -> String {
         let mut buffer = Template::buffer(1);
         Template::new().write(workload, number, &mut buffer);
         String::from_utf8(buffer).unwrap()
-    }
-
-    fn value<'r>(request: &'r str, name: &str) -> &'r str {
-        request.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap()
     }
 
     #[test]
@@ -157,5 +202,22 @@ mod tests {
     fn the_seed_decides() {
         assert_eq!(request(&Workload::flood(5), 9), request(&Workload::flood(5), 9));
         assert_ne!(request(&Workload::flood(5), 9), request(&Workload::flood(6), 9));
+    }
+    #[test]
+    fn parts_share_the_requests_by_network() {
+        let mut seen = HashSet::new();
+        for index in 0..3 {
+            let mut part = Numbered::new(Workload::known(1, 300), Part::new(index, 3).unwrap());
+            while part.number < 300 {
+                let mut out = Vec::new();
+                let planned = part.next(&mut out).unwrap();
+                let text = String::from_utf8(out).unwrap();
+                assert_eq!(planned.network, network_of_text(value(&text, "client_address").as_bytes()));
+                assert!(part.number > 300 || seen.insert(text), "twice");
+            }
+        }
+        assert_eq!(seen.len(), 300);
+        let mut parts = (0..2).map(|index| Numbered::new(Workload::known(1, 1), Part::new(index, 2).unwrap()));
+        assert_eq!(parts.by_ref().filter_map(|mut part| part.next(&mut Vec::new())).count(), 1);
     }
 }

@@ -1,0 +1,69 @@
+//! Workloads: where requests come from, and when each is due.
+//!
+//! `template` writes requests of fixed width in place, for benchmarks. A [`Source`] yields the requests of any workload one
+//! after another: `flood` and `known` from the template, `replay`
+//! from a file. Times are virtual, counted from the first request; a source neither waits nor hears answers.
+
+mod attributes;
+mod draw;
+mod input;
+mod network;
+mod options;
+mod replay;
+#[cfg(test)]
+mod replay_tests;
+mod template;
+mod text;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+pub(crate) use network::Part;
+pub(crate) use options::WorkloadOptions;
+pub(crate) use template::{Template, Workload};
+
+use attributes::add_test_time;
+use replay::Replay;
+use template::Numbered;
+
+/// One request of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    /// When it is due, counted from the first request; `None`: as soon as possible. Never less than that of the request before.
+    pub(crate) due: Option<Duration>,
+    /// Requests with the same value concern one client network (a /24 or a /64): they stay in order on one connection.
+    pub(crate) network: u64,
+}
+
+/// Where requests come from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    origin: Origin,
+    /// Unix time of the start, if the server is to live in virtual time.
+    test_clock: Option<u32>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Numbered(Numbered),
+    Replay(Box<Replay>),
+}
+
+impl Source {
+    fn new(origin: Origin, test_clock: Option<u32>) -> Self {
+        Self { origin, test_clock }
+    }
+
+    /// Appends the next request's bytes to `out`; `None` at the end.
+    pub(crate) fn next(&mut self, out: &mut Vec<u8>) -> Result<Option<Planned>> {
+        let planned = match &mut self.origin {
+            Origin::Numbered(numbered) => numbered.next(out),
+            Origin::Replay(replay) => replay.next(out)?,
+        };
+        if let (Some(start), Some(Planned { due: Some(due), .. })) = (self.test_clock, planned) {
+            add_test_time(out, u64::from(start) + due.as_secs());
+        }
+        Ok(planned)
+    }
+}
