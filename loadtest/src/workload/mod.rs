@@ -1,17 +1,23 @@
 //! Workloads: where requests come from, and when each is due.
 //!
 //! `template` writes requests of fixed width in place, for benchmarks. A [`Source`] yields the requests of any workload one
-//! after another: `flood` and `known` from the template, `replay`
+//! after another: `mix` (over `mail`, `host` and `schedule`), `flood` and `known` from the template, `replay`
 //! from a file. Times are virtual, counted from the first request; a source neither waits nor hears answers.
 
 mod attributes;
 mod draw;
+mod host;
 mod input;
+mod mail;
+mod mix;
+#[cfg(test)]
+mod mix_tests;
 mod network;
 mod options;
 mod replay;
 #[cfg(test)]
 mod replay_tests;
+mod schedule;
 mod template;
 mod text;
 
@@ -24,6 +30,7 @@ pub(crate) use options::WorkloadOptions;
 pub(crate) use template::{Template, Workload};
 
 use attributes::add_test_time;
+use mix::Mix;
 use replay::Replay;
 use template::Numbered;
 
@@ -46,6 +53,7 @@ pub(crate) struct Source {
 
 #[derive(Debug)]
 enum Origin {
+    Mix(Box<Mix>),
     Numbered(Numbered),
     Replay(Box<Replay>),
 }
@@ -58,6 +66,7 @@ impl Source {
     /// Appends the next request's bytes to `out`; `None` at the end.
     pub(crate) fn next(&mut self, out: &mut Vec<u8>) -> Result<Option<Planned>> {
         let planned = match &mut self.origin {
+            Origin::Mix(mix) => Some(mix.next(out)),
             Origin::Numbered(numbered) => numbered.next(out),
             Origin::Replay(replay) => replay.next(out)?,
         };

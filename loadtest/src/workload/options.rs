@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
+use super::mail::Role;
+use super::mix::Mix;
 use super::network::Part;
 use super::replay::Replay;
 use super::template::{Numbered, Workload};
@@ -13,6 +15,8 @@ use super::{Origin, Source};
 /// Which requests there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
+    /// A relay's traffic: legitimate senders that retry, newsletters, bounces, bots.
+    Mix,
     /// Every triplet is new.
     Flood,
     /// One working set of triplets, over and over.
@@ -42,13 +46,78 @@ pub(crate) struct WorkloadOptions {
     /// with --test-clock.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) test_clock: Option<u32>,
+    #[command(flatten)]
+    pub(crate) mix: MixOptions,
+}
+
+/// What the mixed load is made of. Shares are percent of the messages; what is left of a hundred is mail of regular
+/// correspondents.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MixOptions {
+    /// Share of messages from legitimate senders who write once.
+    #[arg(long, value_name = "PERCENT", default_value_t = 12)]
+    pub(crate) strangers: u8,
+    /// Share of newsletters with the recipient in the sender's address.
+    #[arg(long, value_name = "PERCENT", default_value_t = 10)]
+    pub(crate) newsletters: u8,
+    /// Share of bounces (null sender).
+    #[arg(long, value_name = "PERCENT", default_value_t = 3)]
+    pub(crate) bounces: u8,
+    /// Share of bots that never retry.
+    #[arg(long, value_name = "PERCENT", default_value_t = 30)]
+    pub(crate) bots: u8,
+    /// Share of bots that retry at once.
+    #[arg(long, value_name = "PERCENT", default_value_t = 5)]
+    pub(crate) hasty_bots: u8,
+    /// Share of messages over IPv6, whatever their kind.
+    #[arg(long, value_name = "PERCENT", default_value_t = 15, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub(crate) ipv6: u8,
+    /// Share of messages with 2 to 20 recipients, newsletters and bounces aside.
+    #[arg(long, value_name = "PERCENT", default_value_t = 15, value_parser = clap::value_parser!(u8).range(..=100))]
+    pub(crate) several: u8,
+    /// Regular correspondences of `mix`, and as many subscriptions to newsletters.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub(crate) correspondents: u32,
+    /// New messages a second of virtual time.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) per_second: u32,
+    /// The server's greylist delay, after which a retry of `mix` is taken to pass.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) delay: u32,
+}
+
+impl MixOptions {
+    /// The shares that were given; the rest is [`Role::Regular`].
+    pub(super) fn shares(&self) -> [(u8, Role); 5] {
+        [
+            (self.strangers, Role::Stranger),
+            (self.newsletters, Role::Newsletter),
+            (self.bounces, Role::Bounce),
+            (self.bots, Role::Bot),
+            (self.hasty_bots, Role::HastyBot),
+        ]
+    }
+
+    fn check(&self) -> Result<()> {
+        let sum: u32 = self.shares().into_iter().map(|(share, _)| u32::from(share)).sum();
+        ensure!(
+            sum <= 100,
+            "--strangers, --newsletters, --bounces, --bots and --hasty-bots add up to {sum} percent; lower them to at most 100"
+        );
+        Ok(())
+    }
 }
 
 impl WorkloadOptions {
-    /// The source of the requests of one part. `flood` and `known` never end.
+    /// The source of the requests of one part. `mix`, `flood` and `known` never end.
     pub(crate) fn source(&self, part: Part) -> Result<Source> {
         let file = || self.file.as_deref().context("give the file to read with --file FILE");
         let origin = match self.workload {
+            Kind::Mix => {
+                self.mix.check()?;
+                Origin::Mix(Box::new(Mix::new(self.seed, &self.mix, part)))
+            }
             Kind::Flood => Origin::Numbered(Numbered::new(Workload::flood(self.seed), part)),
             Kind::Known => Origin::Numbered(Numbered::new(Workload::known(self.seed, self.working_set), part)),
             Kind::Replay => Origin::Replay(Box::new(Replay::open(file()?, self.repeat, part)?)),
