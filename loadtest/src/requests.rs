@@ -57,6 +57,9 @@ pub(crate) fn run(args: &Requests) -> Result<ExitCode> {
     }
     output.write_all(&chunk).and_then(|()| output.finish()).with_context(refused)?;
     eprintln!("{written}");
+    if let Some(summary) = source.summary() {
+        eprintln!("{summary}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use flate2::bufread::MultiGzDecoder;
@@ -18,6 +19,8 @@ pub(super) struct Input {
     reader: Box<dyn BufRead + Send>,
     /// Number of the line read last, from 1.
     line: u64,
+    /// When the file was last written to.
+    pub(super) modified: SystemTime,
 }
 
 impl std::fmt::Debug for Input {
@@ -30,6 +33,7 @@ impl Input {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let open = || -> std::io::Result<_> {
             let file = File::open(path)?;
+            let modified = file.metadata()?.modified()?;
             let mut plain = BufReader::with_capacity(256 * 1024, file);
             let is_gzip = plain.fill_buf()?.starts_with(&[0x1f, 0x8b]);
             let reader: Box<dyn BufRead + Send> = if is_gzip {
@@ -37,10 +41,11 @@ impl Input {
             } else {
                 Box::new(plain)
             };
-            Ok(reader)
+            Ok((reader, modified))
         };
-        let reader = open().with_context(|| format!("{}: cannot be read; give a file with --file", path.display()))?;
-        Ok(Self { path: path.to_owned(), reader, line: 0 })
+        let (reader, modified) =
+            open().with_context(|| format!("{}: cannot be read; give a file with --file", path.display()))?;
+        Ok(Self { path: path.to_owned(), reader, line: 0, modified })
     }
 
     /// Appends the next line with its end to `out`; false at the end of the file.
@@ -56,6 +61,11 @@ impl Input {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Lines read so far.
+    pub(super) fn lines(&self) -> u64 {
+        self.line
     }
 
     /// File and line, for errors.

@@ -1,14 +1,19 @@
 //! Workloads: where requests come from, and when each is due.
 //!
 //! `template` writes requests of fixed width in place, for benchmarks. A [`Source`] yields the requests of any workload one
-//! after another: `mix` (over `mail`, `host` and `schedule`), `flood` and `known` from the template, `replay`
-//! from a file. Times are virtual, counted from the first request; a source neither waits nor hears answers.
+//! after another: `mix` (over `mail`, `host` and `schedule`), `flood` and `known` from the template, `replay` and `maillog`
+//! from files. Times are virtual, counted from the first request; a source neither waits nor hears answers.
 
 mod attributes;
 mod draw;
 mod host;
 mod input;
+mod logline;
+mod logtime;
 mod mail;
+mod maillog;
+#[cfg(test)]
+mod maillog_tests;
 mod mix;
 #[cfg(test)]
 mod mix_tests;
@@ -30,6 +35,7 @@ pub(crate) use options::WorkloadOptions;
 pub(crate) use template::{Template, Workload};
 
 use attributes::add_test_time;
+use maillog::Maillog;
 use mix::Mix;
 use replay::Replay;
 use template::Numbered;
@@ -56,6 +62,7 @@ enum Origin {
     Mix(Box<Mix>),
     Numbered(Numbered),
     Replay(Box<Replay>),
+    Maillog(Box<Maillog>),
 }
 
 impl Source {
@@ -69,10 +76,19 @@ impl Source {
             Origin::Mix(mix) => Some(mix.next(out)),
             Origin::Numbered(numbered) => numbered.next(out),
             Origin::Replay(replay) => replay.next(out)?,
+            Origin::Maillog(log) => log.next(out)?,
         };
         if let (Some(start), Some(Planned { due: Some(due), .. })) = (self.test_clock, planned) {
             add_test_time(out, u64::from(start) + due.as_secs());
         }
         Ok(planned)
+    }
+
+    /// What is to be said about the source once it has ended.
+    pub(crate) fn summary(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Maillog(log) => Some(log.summary()),
+            Origin::Mix(_) | Origin::Numbered(_) | Origin::Replay(_) => None,
+        }
     }
 }

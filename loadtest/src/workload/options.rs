@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::mail::Role;
+use super::maillog::Maillog;
 use super::mix::Mix;
 use super::network::Part;
 use super::replay::Replay;
@@ -23,6 +24,8 @@ pub(crate) enum Kind {
     Known,
     /// Recorded requests of a file in the protocol's own form.
     Replay,
+    /// Requests rebuilt from a Postfix mail log.
+    Maillog,
 }
 
 /// A workload as the user chose it.
@@ -36,8 +39,8 @@ pub(crate) struct WorkloadOptions {
     /// Triplets of the working set of `known`.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) working_set: u64,
-    /// The file of `replay`, plain or gzip.
-    #[arg(long, value_name = "FILE", required_if_eq("workload", "replay"))]
+    /// The file of `replay` and `maillog`, plain or gzip.
+    #[arg(long, value_name = "FILE", required_if_eq_any([("workload", "replay"), ("workload", "maillog")]))]
     pub(crate) file: Option<PathBuf>,
     /// How often `replay` goes through its file.
     #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -121,12 +124,13 @@ impl WorkloadOptions {
             Kind::Flood => Origin::Numbered(Numbered::new(Workload::flood(self.seed), part)),
             Kind::Known => Origin::Numbered(Numbered::new(Workload::known(self.seed, self.working_set), part)),
             Kind::Replay => Origin::Replay(Box::new(Replay::open(file()?, self.repeat, part)?)),
+            Kind::Maillog => Origin::Maillog(Box::new(Maillog::open(file()?, part)?)),
         };
         Ok(Source::new(origin, self.test_clock))
     }
 
     /// Whether the requests come to an end by themselves.
     pub(crate) fn ends(&self) -> bool {
-        self.workload == Kind::Replay
+        matches!(self.workload, Kind::Replay | Kind::Maillog)
     }
 }

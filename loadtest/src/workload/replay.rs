@@ -126,7 +126,10 @@ impl Replay {
         let (name, value) = line.split_at(equals);
         if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
             let line = String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned();
-            bail!("{}: `{line}` is no attribute `name=value`; replay reads policy requests", self.input.place());
+            bail!(
+                "{}: `{line}` is no attribute `name=value`; replay reads policy requests, maillog reads logs",
+                self.input.place()
+            );
         }
         match name {
             b"client_address" => recorded.network = network_of_text(&value[1..]),

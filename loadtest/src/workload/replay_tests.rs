@@ -12,21 +12,21 @@ use super::replay::Replay;
 use super::{Origin, Part, Planned, Source};
 
 /// A file of its own, removed with the directory.
-fn file(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
+pub(super) fn file(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
     std::fs::write(&path, content).unwrap();
     (directory, path)
 }
 
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
 }
 
 /// All requests of a source and what they were planned as.
-fn drain(source: &mut Source) -> anyhow::Result<(String, Vec<Planned>)> {
+pub(super) fn drain(source: &mut Source) -> anyhow::Result<(String, Vec<Planned>)> {
     let (mut out, mut planned) = (Vec::new(), Vec::new());
     while let Some(next) = source.next(&mut out)? {
         planned.push(next);
@@ -79,7 +79,7 @@ fn recorded_times_are_counted_from_the_first_and_rise() {
 fn a_bad_file_is_named_with_its_line_and_the_remedy() {
     let cut = gzip(RECORDED.as_bytes());
     for (content, wanted) in [
-        (&b"sender=\nNov 23 10:00:01 mx postfix\n\n"[..], ["line 2: `Nov 23", "replay reads policy requests"]),
+        (&b"sender=\nNov 23 10:00:01 mx postfix\n\n"[..], ["line 2: `Nov 23", "maillog reads logs"]),
         (b"sender=\n\n\nsender=\n", ["line 4: request 2", "blank line"]),
         (b"sender=\npolicy_test_time=x\n\n", ["line 2: policy_test_time", "1764000000"]),
         (b"", ["holds no request", "greyload requests"]),
