@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::driver::Rate;
 use crate::endpoint::Endpoint;
 use crate::workload::{Part, WorkloadOptions};
 
@@ -19,7 +21,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Drive a running server in a closed loop: one outstanding request a connection.
+    /// Drive a running server: in a closed loop (one outstanding request a connection), or with --rate in an open one.
     Drive(Drive),
     /// Serve as the floor: read up to the blank line, answer DUNNO without looking. Ends when killed.
     Baseline(Baseline),
@@ -68,12 +70,31 @@ pub(crate) enum Kind {
 pub(crate) struct Drive {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Connections, each with one outstanding request.
+    /// Connections, each with one outstanding request (see --batch).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
-    /// Requests in all.
-    #[arg(long, default_value_t = 1_000_000)]
-    pub(crate) requests: u64,
+    /// Threads of the generator, each with its share of connections and requests; at most one a connection.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: u32,
+    /// End after so many requests in all [default: 1000000, without --duration].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// End after this time, with the answers to what was sent by then; with --requests, whichever comes first.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// Open loop: requests a second, whether or not the server keeps up; latency counts from when a request was due.
+    /// A ramp goes from one rate to the other over the run.
+    #[arg(long, value_name = "RATE|FROM..TO")]
+    pub(crate) rate: Option<Rate>,
+    /// Send up to so many requests in one write, and the next when all are answered.
+    #[arg(long, value_name = "REQUESTS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) batch: u32,
+    /// Give a server up that answers nobody for this time.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub(crate) patience: Duration,
+    /// Never sleep: finer latencies at a low rate, for a whole core a thread.
+    #[arg(long)]
+    pub(crate) spin: bool,
     #[arg(long, value_enum, default_value = "flood")]
     pub(crate) workload: Kind,
     /// Seed of the workload; the same seed makes the same requests.
@@ -86,7 +107,7 @@ pub(crate) struct Drive {
     #[arg(long, value_name = "SECONDS")]
     pub(crate) prime_wait: Option<u64>,
     /// Processor core to run on.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "threads")]
     pub(crate) core: Option<usize>,
 }
 
@@ -208,6 +229,13 @@ fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!("`{text}` is no time; write seconds like 60 or 0.5")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,5 +253,23 @@ mod tests {
         assert_eq!(parse_size("17"), Ok(17));
         assert!(parse_size("G").is_err());
         assert!(parse_size("99999999999G").is_err());
+    }
+
+    #[test]
+    fn seconds_are_read_and_refused() {
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "-1", "1m", "inf", ""] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_core_is_for_one_thread() {
+        let parse = |more: &[&str]| {
+            let command = ["greyload", "drive", "--inet", "127.0.0.1:1", "--core", "0"];
+            Cli::try_parse_from(command.iter().chain(more))
+        };
+        assert!(parse(&[]).is_ok());
+        assert!(parse(&["--threads", "2"]).is_err());
     }
 }

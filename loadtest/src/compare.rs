@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 
 use crate::accounting::{self, Memory};
 use crate::cli::Compare;
-use crate::driver::{self, Load, Tally};
+use crate::driver::{self, Load, Progress, Tally};
 use crate::report;
 use crate::servers::{self, Kind, Place, Server, Transport};
 use crate::workload::Workload;
@@ -89,16 +89,8 @@ fn measure(args: &Compare, round: u32, kind: Kind, transport: Transport) -> Resu
 
     let pid = server.pid()?;
     let (machine, processor) = (accounting::machine_time()?, accounting::processor_time(pid)?);
-    let load = Load {
-        endpoint: place.endpoint.clone(),
-        connections: args.connections,
-        batch: 1,
-        first: 1,
-        requests,
-        workload,
-        spin: true,
-    };
-    let tally = driver::run(&load)?;
+    let load = Load { spin: true, ..Load::closed(&place.endpoint, args.connections, workload, 1, requests) };
+    let tally = driver::run(&load, &Progress::new(&load)?)?;
     let processor = accounting::processor_time(pid)?.saturating_sub(processor);
     let machine = accounting::machine_time()?.saturating_sub(machine);
     let foreign = machine.saturating_sub(processor + tally.own_time);

@@ -11,6 +11,10 @@ use std::time::Duration;
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// How long a server may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The address of a policy server.
 #[derive(Clone, Debug)]
@@ -29,15 +33,21 @@ impl Endpoint {
     pub(crate) fn connect(&self) -> io::Result<Stream> {
         match self {
             Self::Inet(address) => {
-                let stream = std::net::TcpStream::connect_timeout(address, Duration::from_secs(10))?;
+                let stream = std::net::TcpStream::connect_timeout(address, CONNECT_LIMIT)?;
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;
                 Ok(Stream::Inet(TcpStream::from_std(stream)))
             }
             Self::Unix(path) => {
-                let stream = std::os::unix::net::UnixStream::connect(path)?;
-                stream.set_nonblocking(true)?;
-                Ok(Stream::Unix(UnixStream::from_std(stream)))
+                // A server that accepts nobody lets connecting wait for ever, unless there is a limit.
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                socket.set_write_timeout(Some(CONNECT_LIMIT))?;
+                socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.kind() {
+                    io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+                    _ => error,
+                })?;
+                socket.set_nonblocking(true)?;
+                Ok(Stream::Unix(UnixStream::from_std(socket.into())))
             }
         }
     }

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::cli::Fill;
 use crate::directory;
-use crate::driver::{self, Load};
+use crate::driver::{self, Load, Progress};
 use crate::report;
 use crate::servers::{self, Place, Server, Transport};
 use crate::workload::Workload;
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Fill) -> Result<ExitCode> {
     let workload = Workload::flood(args.daemon.seed);
     let _server = Server::start(servers::irongrey(&args.daemon, &place)?, &place.endpoint, &workload, 0)?;
     let load = Load::pipelined(&place.endpoint, workload, 1, args.requests.saturating_sub(1));
-    let tally = driver::run(&load)?.check("filling")?;
+    let tally = driver::run(&load, &Progress::new(&load)?)?.check("filling")?;
     let deferred = tally.answers.deferred + 1;
 
     let segments = directory::segments(&place.state())?;

@@ -1,15 +1,15 @@
 //! `greyload`, the load generator for greylisting policy servers.
 //!
-//! One closed-loop driver, seeded workloads, a server that does nothing as the baseline, and the measurements that
-//! docs/BENCHMARKS.md shows: `compare` (rate, processor time, memory, latency), `restart` (time to the first answer after
+//! Drivers in a closed and an open loop, seeded workloads, a server that does nothing as the baseline, and the measurements
+//! that docs/BENCHMARKS.md shows: `compare` (rate, processor time, memory, latency), `restart` (time to the first answer after
 //! `kill -9`) and `fill` (bytes of file a triplet). `requests` writes a workload to a file.
 
 mod accounting;
 mod baseline;
 mod cli;
 mod compare;
-mod conn;
 mod directory;
+mod drive;
 mod driver;
 mod endpoint;
 mod fill;
@@ -42,40 +42,13 @@ fn main() -> ExitCode {
 /// 0: every request got an answer; 1: some did not, or the server answered nonsense; 2: the run could not be made.
 fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Command::Drive(args) => drive(&args),
+        Command::Drive(args) => drive::run(&args),
         Command::Baseline(args) => baseline::serve(&args.target.endpoint()?),
         Command::Compare(args) => compare::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Fill(args) => fill::run(&args),
         Command::Requests(args) => requests::run(&args),
     }
-}
-
-fn drive(args: &cli::Drive) -> Result<ExitCode> {
-    if let Some(core) = args.core {
-        accounting::pin_to(core)?;
-    }
-    let endpoint = args.target.endpoint()?;
-    let workload = workload::Workload::new(args.workload, args.seed, args.working_set);
-    let mut load = driver::Load {
-        endpoint,
-        connections: args.connections,
-        batch: 1,
-        requests: 0,
-        first: 0,
-        workload,
-        spin: false,
-    };
-    if let Some(wait) = args.prime_wait {
-        load.requests = args.working_set;
-        driver::run(&load)?.check("priming")?;
-        std::thread::sleep(std::time::Duration::from_secs(wait));
-        driver::run(&load)?.check("priming")?;
-    }
-    load.requests = args.requests;
-    let tally = driver::run(&load)?;
-    report::print_drive(&tally);
-    Ok(if tally.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Raises the soft limit on open files to the hard one, so that thousands of connections need no `ulimit`.

@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 
 use crate::cli::Restart;
 use crate::directory;
-use crate::driver::{self, Load};
+use crate::driver::{self, Load, Progress};
 use crate::report;
 use crate::servers::{self, Place, Server, Transport};
 use crate::spread::Spread;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Restart) -> Result<ExitCode> {
 
     let mut server = Server::start(command()?, &place.endpoint, &workload, 0)?;
     let load = Load::pipelined(&place.endpoint, workload.clone(), 1, triplets - 1);
-    let tally = driver::run(&load)?.check("filling")?;
+    let tally = driver::run(&load, &Progress::new(&load)?)?.check("filling")?;
     println!("Filled {triplets} triplets, {:.0} a second.", tally.rate());
     let filled = Instant::now();
     server.kill()?;

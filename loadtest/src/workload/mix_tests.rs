@@ -169,7 +169,7 @@ fn the_shares_are_those_of_the_options() {
 
 #[test]
 fn shares_above_a_hundred_are_refused() {
-    let error = options(&["--bots", "90"]).source(Part::WHOLE).unwrap_err().to_string();
+    let error = options(&["--bots", "90"]).source(Part::WHOLE).err().unwrap().to_string();
     assert!(error.contains("--bots") && error.contains("120 percent"), "{error}");
 }
 

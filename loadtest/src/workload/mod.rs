@@ -50,24 +50,30 @@ pub(crate) struct Planned {
 }
 
 /// Where requests come from.
-#[derive(Debug)]
 pub(crate) struct Source {
     origin: Origin,
     /// Unix time of the start, if the server is to live in virtual time.
     test_clock: Option<u32>,
 }
 
-#[derive(Debug)]
 enum Origin {
     Mix(Box<Mix>),
     Numbered(Numbered),
     Replay(Box<Replay>),
     Maillog(Box<Maillog>),
+    #[cfg(test)]
+    Given(Box<dyn Iterator<Item = (Planned, Vec<u8>)> + Send>),
 }
 
 impl Source {
     fn new(origin: Origin, test_clock: Option<u32>) -> Self {
         Self { origin, test_clock }
+    }
+
+    /// Requests that a test has made itself.
+    #[cfg(test)]
+    pub(crate) fn given(requests: impl Iterator<Item = (Planned, Vec<u8>)> + Send + 'static) -> Self {
+        Self::new(Origin::Given(Box::new(requests)), None)
     }
 
     /// Appends the next request's bytes to `out`; `None` at the end.
@@ -77,6 +83,11 @@ impl Source {
             Origin::Numbered(numbered) => numbered.next(out),
             Origin::Replay(replay) => replay.next(out)?,
             Origin::Maillog(log) => log.next(out)?,
+            #[cfg(test)]
+            Origin::Given(requests) => requests.next().map(|(planned, request)| {
+                out.extend_from_slice(&request);
+                planned
+            }),
         };
         if let (Some(start), Some(Planned { due: Some(due), .. })) = (self.test_clock, planned) {
             add_test_time(out, u64::from(start) + due.as_secs());
@@ -86,9 +97,6 @@ impl Source {
 
     /// What is to be said about the source once it has ended.
     pub(crate) fn summary(&self) -> Option<String> {
-        match &self.origin {
-            Origin::Maillog(log) => Some(log.summary()),
-            Origin::Mix(_) | Origin::Numbered(_) | Origin::Replay(_) => None,
-        }
+        if let Origin::Maillog(log) = &self.origin { Some(log.summary()) } else { None }
     }
 }

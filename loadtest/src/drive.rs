@@ -1,0 +1,94 @@
+//! The command `drive`: one load against a server that runs already, watched, and ended by Ctrl-C with what was done.
+
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::accounting;
+use crate::cli::Drive;
+use crate::driver::{self, Load, Progress, Stop, Supply, Tally};
+use crate::report;
+use crate::workload::Workload;
+
+/// Without another end.
+const REQUESTS: u64 = 1_000_000;
+
+/// Drives the server and prints what came of it.
+pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
+    if let Some(core) = args.core {
+        accounting::pin_to(core)?;
+    }
+    let load = load(args)?;
+    if let Some(wait) = args.prime_wait {
+        prime(&load, args.working_set, Duration::from_secs(wait))?;
+    }
+    let tally = watch(&load)?;
+    report::print_drive(&tally);
+    Ok(if tally.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn load(args: &Drive) -> Result<Load> {
+    ensure!(args.threads <= args.connections, "every thread needs a connection; raise --connections");
+    Ok(Load {
+        endpoint: args.target.endpoint()?,
+        connections: args.connections,
+        threads: args.threads,
+        batch: args.batch as usize,
+        rate: args.rate,
+        supply: Supply::Numbered(Workload::new(args.workload, args.seed, args.working_set)),
+        first: 0,
+        requests: args.requests.or(args.duration.is_none().then_some(REQUESTS)),
+        duration: args.duration,
+        patience: args.patience,
+        spin: args.spin,
+        stop: Stop::on_signals()?,
+    })
+}
+
+/// Sends the working set twice, with a wait between.
+fn prime(load: &Load, working_set: u64, wait: Duration) -> Result<()> {
+    let load = Load { requests: Some(working_set), duration: None, rate: None, ..load.clone() };
+    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
+    load.stop.sleep(wait);
+    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
+    Ok(())
+}
+
+/// Runs the load, with a line about it on a terminal.
+fn watch(load: &Load) -> Result<Tally> {
+    let progress = Progress::new(load)?;
+    if !stderr().is_terminal() {
+        return driver::run(load, &progress);
+    }
+    std::thread::scope(|scope| {
+        let (end, ended) = channel();
+        let progress = &progress;
+        scope.spawn(move || show(progress, &ended));
+        let tally = driver::run(load, progress);
+        drop(end);
+        tally
+    })
+}
+
+/// Shows the progress twice a second until the other side of `ended` is gone.
+fn show(progress: &Progress, ended: &Receiver<()>) {
+    while ended.recv_timeout(Duration::from_millis(500)) == Err(RecvTimeoutError::Timeout) {
+        let now = progress.now();
+        let of = now.total.map_or_else(String::new, |total| format!(" of {total}"));
+        let until = now.duration.map_or_else(String::new, |end| format!(" of {:.0}", end.as_secs_f64()));
+        let (seconds, second) = (now.elapsed.as_secs_f64(), now.second);
+        eprint!(
+            "\r{}{of} done in {seconds:.0}{until} s, {} a second, p50 {} us, p99 {} us, {} deferred, {} errors\x1b[K",
+            now.done,
+            second.answers.total(),
+            second.p50 / 1000,
+            second.p99 / 1000,
+            now.answers.deferred,
+            now.errors
+        );
+    }
+    eprintln!();
+}

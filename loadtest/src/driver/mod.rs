@@ -1,0 +1,188 @@
+//! The drivers: a closed loop, in which every connection has one batch of requests outstanding, and an open loop, in which
+//! requests are due by a schedule whether or not the server has answered those before.
+//!
+//! ```text
+//! run: connects ─┬─ Generator (a thread): a loop over a poll of its own
+//!                │    Feed      what is sent next, when, and on which connection: Numbers or Queues, due by Schedule
+//!                │    Conn ...  one connection: writes requests, takes replies
+//!                │    Record    counts of this second ──> Progress (all threads; to be watched) ──> Tally
+//!                └─ Generator ...
+//! ```
+//!
+//! In the open loop a latency counts from the time at which the request was due: what waits because the server is slow is
+//! the server's latency too. What was lost is counted and the first failure kept.
+
+mod clock;
+mod conn;
+mod feed;
+mod generator;
+mod numbers;
+mod pace;
+mod progress;
+mod queues;
+mod record;
+mod seconds;
+mod stop;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod timer;
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Error, Result};
+
+pub(crate) use self::pace::Rate;
+pub(crate) use self::progress::Progress;
+pub(crate) use self::stop::Stop;
+pub(crate) use self::tally::Tally;
+
+use self::clock::Clock;
+use self::feed::Feed;
+use self::generator::Generator;
+use self::numbers::{Numbers, Share};
+use self::pace::Schedule;
+use self::queues::Queues;
+use self::tally::Outcome;
+use crate::endpoint::Endpoint;
+use crate::workload::Source;
+use crate::workload::Workload;
+
+/// How long a server may say nothing, unless the user says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes the source of one thread: that of the networks which fall to it. Arguments: thread, threads.
+pub(crate) type Plan = Arc<dyn Fn(u32, u32) -> Result<Source> + Send + Sync>;
+
+/// Where requests come from.
+#[derive(Clone)]
+pub(crate) enum Supply {
+    /// Any connection takes the next.
+    Numbered(Workload),
+    /// In an order that holds within each network.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for workloads that plan their requests"))]
+    Planned(Plan),
+}
+
+/// What is to be sent, and how.
+#[derive(Clone)]
+pub(crate) struct Load {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) connections: u32,
+    /// Threads of the generator, at most one a connection.
+    pub(crate) threads: u32,
+    /// Most requests of one write.
+    pub(crate) batch: usize,
+    /// None: a closed loop.
+    pub(crate) rate: Option<Rate>,
+    pub(crate) supply: Supply,
+    /// Number of the first request in a numbered workload.
+    pub(crate) first: u64,
+    /// The run ends after so many requests.
+    pub(crate) requests: Option<u64>,
+    /// The run ends after this time.
+    pub(crate) duration: Option<Duration>,
+    /// A server that says nothing for so long hangs.
+    pub(crate) patience: Duration,
+    /// Never sleep, so that a server's reply wakes nobody. Takes a whole core a thread.
+    pub(crate) spin: bool,
+    pub(crate) stop: Stop,
+}
+
+impl Load {
+    /// A closed loop of one thread: one outstanding request a connection.
+    pub(crate) fn closed(endpoint: &Endpoint, connections: u32, workload: Workload, first: u64, requests: u64) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            connections,
+            threads: 1,
+            batch: 1,
+            rate: None,
+            supply: Supply::Numbered(workload),
+            first,
+            requests: Some(requests),
+            duration: None,
+            patience: PATIENCE,
+            spin: false,
+            stop: Stop::default(),
+        }
+    }
+
+    /// The load that fills a state fastest: few connections, many requests in each write.
+    pub(crate) fn pipelined(endpoint: &Endpoint, workload: Workload, first: u64, requests: u64) -> Self {
+        Self { batch: 16, ..Self::closed(endpoint, 32, workload, first, requests) }
+    }
+
+    /// The requests of one thread.
+    fn feed(&self, thread: u32) -> Result<Feed> {
+        let schedule = self.rate.map(|rate| Schedule::new(rate, self.requests, self.duration)).transpose()?;
+        let requests = self.requests.unwrap_or(u64::MAX);
+        let share = Share { thread: thread.into(), threads: self.threads.into(), requests, schedule };
+        Ok(match &self.supply {
+            Supply::Numbered(workload) => Feed::Numbers(Numbers::new(workload.clone(), self.first, self.batch, share)),
+            Supply::Planned(plan) => {
+                let connections = (thread..self.connections).step_by(self.threads as usize).len();
+                Feed::Queues(Queues::new(plan(thread, self.threads)?, self.batch, connections, share))
+            }
+        })
+    }
+}
+
+/// Runs the load to its end.
+pub(crate) fn run(load: &Load, progress: &Progress) -> Result<Tally> {
+    let generator = |thread| Generator::new(load, thread, load.feed(thread)?, progress);
+    let mut generators: Vec<_> = (0..load.threads).map(generator).collect::<Result<_>>()?;
+    if let Some(refusal) = connect(load, &mut generators)? {
+        let (lost, first_failure) = (load.requests.unwrap_or(0), Some((0, refusal)));
+        let outcome = Outcome { lost, first_failure, ..Outcome::default() };
+        return Ok(Tally::sum(vec![outcome], progress, Duration::ZERO));
+    }
+    let clock = progress.start();
+    let outcomes = run_threads(load, generators, clock)?;
+    Ok(Tally::sum(outcomes, progress, Duration::from_nanos(clock.now())))
+}
+
+/// Makes all connections; if the server refuses one, why.
+fn connect(load: &Load, generators: &mut [Generator<'_>]) -> Result<Option<String>> {
+    let threads = generators.len();
+    for index in 0..load.connections as usize {
+        if load.stop.is_asked() {
+            break;
+        }
+        match load.endpoint.connect() {
+            Ok(stream) => generators[index % threads].add(stream)?,
+            Err(error) if is_of_the_server(error.kind()) => {
+                return Ok(Some(format!("cannot connect to {} (connection {}): {error}", load.endpoint, index + 1)));
+            }
+            Err(error) => {
+                let advice = "open files (ulimit -Hn) and, to one TCP address, local ports are the limits";
+                let what = format!("cannot make connection {} to {}; {advice}", index + 1, load.endpoint);
+                return Err(Error::new(error).context(what));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn run_threads(load: &Load, generators: Vec<Generator<'_>>, clock: Clock) -> Result<Vec<Outcome>> {
+    std::thread::scope(|scope| {
+        let run = |generator: Generator<'_>| {
+            // One thread that cannot go on ends the run of all.
+            generator.run(clock).inspect_err(|_| load.stop.ask())
+        };
+        let threads: Vec<_> = generators.into_iter().map(|generator| scope.spawn(move || run(generator))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Outcome>>| match thread.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
+/// Whether a server is to blame that cannot be connected to: it is not there, does not listen, or accepts nobody.
+fn is_of_the_server(kind: ErrorKind) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotFound, TimedOut, WouldBlock};
+    matches!(kind, ConnectionRefused | ConnectionReset | ConnectionAborted | NotFound | TimedOut | WouldBlock)
+}

@@ -1,0 +1,109 @@
+//! When requests are due in an open loop: at a rate that is fixed or goes linearly from one to another.
+//!
+//! A due time follows from the number of the request alone, so requests that wait for a connection need no list, and all
+//! threads keep one schedule: each sends every n-th request of it.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+/// Requests a second at the beginning and at the end of the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate {
+    from: f64,
+    to: f64,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| match text.parse::<f64>() {
+            Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+            _ => Err("write requests a second like 50000, or 1000..50000 for a ramp".to_owned()),
+        };
+        match text.split_once("..") {
+            Some((from, to)) => Ok(Self { from: number(from)?, to: number(to)? }),
+            None => number(text).map(|rate| Self { from: rate, to: rate }),
+        }
+    }
+}
+
+/// The due times of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schedule {
+    /// Requests a second at the beginning.
+    from: f64,
+    /// By how much that grows each second.
+    slope: f64,
+}
+
+impl Schedule {
+    /// The schedule of a run that ends after `duration` or, without one, after `requests`.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+    pub(crate) fn new(rate: Rate, requests: Option<u64>, duration: Option<Duration>) -> Result<Self> {
+        let Rate { from, to } = rate;
+        if from.to_bits() == to.to_bits() {
+            return Ok(Self { from, slope: 0.0 });
+        }
+        let seconds = match (duration, requests) {
+            (Some(duration), _) => duration.as_secs_f64(),
+            (None, Some(requests)) => requests as f64 / f64::midpoint(from, to),
+            (None, None) => bail!("a ramp needs an end: give --duration or --requests"),
+        };
+        Ok(Self { from, slope: (to - from) / seconds })
+    }
+
+    /// When the request of this index is due, in nanoseconds from the start.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of a run, never negative")]
+    pub(crate) fn due(&self, index: u64) -> u64 {
+        let index = index as f64;
+        // The root of from * t + slope * t^2 / 2 = index, in the form that holds for a slope of 0 too.
+        let root = (self.from * self.from + 2.0 * self.slope * index).max(0.0).sqrt();
+        (2.0 * index / (self.from + root) * 1e9) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(rate: &str, requests: Option<u64>, seconds: Option<u64>) -> Schedule {
+        Schedule::new(rate.parse().unwrap(), requests, seconds.map(Duration::from_secs)).unwrap()
+    }
+
+    #[test]
+    fn rates_are_read_and_refused() {
+        assert_eq!("50000".parse(), Ok(Rate { from: 5e4, to: 5e4 }));
+        assert_eq!("0.5..2".parse(), Ok(Rate { from: 0.5, to: 2.0 }));
+        for wrong in ["", "0", "-1", "inf", "5..", "..5", "a"] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_rate_is_even() {
+        let schedule = schedule("50000", None, None);
+        assert_eq!([0, 1, 50_000].map(|index| schedule.due(index)), [0, 20_000, 1_000_000_000]);
+    }
+
+    #[test]
+    fn a_ramp_goes_from_one_rate_to_the_other_within_the_run() {
+        for (rate, up) in [("1000..3000", true), ("3000..1000", false)] {
+            for schedule in [schedule(rate, None, Some(10)), schedule(rate, Some(20_000), None)] {
+                assert!(schedule.due(20_000).abs_diff(10_000_000_000) < 1000, "{rate}: {}", schedule.due(20_000));
+                let (first, last) = (schedule.due(1), schedule.due(20_000) - schedule.due(19_999));
+                let (slow, fast) = if up { (first, last) } else { (last, first) };
+                assert!(slow.abs_diff(1_000_000) < 2000 && fast.abs_diff(333_333) < 1000, "{rate}: {slow} {fast}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_ramp_without_an_end_is_refused() {
+        assert!(Schedule::new("1..2".parse().unwrap(), None, None).is_err());
+        assert!(Schedule::new("2".parse().unwrap(), None, None).is_ok());
+    }
+}

@@ -1,0 +1,131 @@
+//! The program itself: thousands of connections to its own baseline, exit statuses, and Ctrl-C.
+//!
+//! Each server listens in a directory of its own and is killed with its value; every run has an end of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+struct Baseline {
+    child: Child,
+    directory: TempDir,
+}
+
+impl Baseline {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let child = greyload(&["baseline", "--unix", socket.to_str().unwrap()]).spawn().unwrap();
+        let (baseline, started) = (Self { child, directory }, Instant::now());
+        while UnixStream::connect(&socket).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(30), "the baseline does not listen");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        baseline
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+}
+
+impl Drop for Baseline {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn greyload(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greyload"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Drives the server behind `socket`.
+fn drive(socket: &str, more: &[&str]) -> Command {
+    let mut command = greyload(&["drive", "--unix", socket]);
+    command.args(more);
+    command
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn interrupt(child: &Child) {
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+}
+
+/// Waits until the child watches for signals.
+fn await_watch(child: &Child) {
+    let (path, started) = (format!("/proc/{}/status", child.id()), Instant::now());
+    let watches = || {
+        let status = std::fs::read_to_string(&path).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+        u64::from_str_radix(caught, 16).unwrap() & (1 << (Signal::SIGINT as i32 - 1)) != 0
+    };
+    while !watches() {
+        assert!(started.elapsed() < Duration::from_secs(30), "no signal is watched for");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn five_thousand_connections_are_driven_in_both_loops() {
+    let baseline = Baseline::start();
+    for more in [&["--threads", "2"][..], &["--rate", "20000..40000"]] {
+        let options = [&["--connections", "5000", "--requests", "30000"], more].concat();
+        let output = drive(baseline.socket().to_str().unwrap(), &options).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(text(&output).contains("30000 answers"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn ctrl_c_ends_with_the_report() {
+    let baseline = Baseline::start();
+    let child = drive(baseline.socket().to_str().unwrap(), &["--duration", "60"]).spawn().unwrap();
+    await_watch(&child);
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains(" answers in ") && text(&output).contains("ended by Ctrl-C"), "{}", text(&output));
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let child = drive(socket.to_str().unwrap(), &["--connections", "1", "--prime-wait", "1"]).spawn().unwrap();
+    // Asked and never answered, so the first signal alone waits for a second.
+    let (mut stream, _) = listener.accept().unwrap();
+    assert!(stream.read(&mut [0; 64]).unwrap() > 0);
+    let started = Instant::now();
+    interrupt(&child);
+    std::thread::sleep(Duration::from_millis(200));
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output));
+    assert!(started.elapsed() < Duration::from_secs(30) && output.stdout.is_empty(), "{}", text(&output));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_status_1_and_a_wrong_option_2() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let output = greyload(&["drive", "--inet", &free]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains(&format!("cannot connect to {free}")), "{}", text(&output));
+    let output = greyload(&["drive", "--inet", &free, "--threads", "2", "--connections", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+}
