@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use memchr::memmem::Finder;
+use memchr::memchr;
 use mio::{Registry, Token};
 
 use super::clock::Clock;
@@ -23,13 +23,12 @@ const READ_SIZE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Reader {
     buffer: Vec<u8>,
-    blank_line: Finder<'static>,
     clock: Clock,
 }
 
 impl Reader {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { buffer: vec![0; READ_SIZE], blank_line: Finder::new(b"\n\n"), clock }
+        Self { buffer: vec![0; READ_SIZE], clock }
     }
 }
 
@@ -154,7 +153,9 @@ impl Conn {
         let mut heard = None;
         loop {
             let held = self.partial.len();
-            reader.buffer[..held].copy_from_slice(&self.partial);
+            if held > 0 {
+                reader.buffer[..held].copy_from_slice(&self.partial);
+            }
             let filled = match self.stream.read(&mut reader.buffer[held..]) {
                 Ok(0) if heard.is_some() && self.outstanding() == 0 => {
                     self.is_ended = true;
@@ -169,9 +170,11 @@ impl Conn {
             let now = reader.clock.now();
             heard = Some(now);
             let received = &reader.buffer[..filled];
-            let taken = self.take_replies(received, &reader.blank_line, record, now)?;
-            self.partial.clear();
-            self.partial.extend_from_slice(&received[taken..]);
+            let taken = self.take_replies(received, record, now)?;
+            if held > 0 || taken < filled {
+                self.partial.clear();
+                self.partial.extend_from_slice(&received[taken..]);
+            }
             // A short read has emptied the socket, and what comes later is a new edge. The end comes with the last bytes.
             if filled < reader.buffer.len() && !is_closed {
                 return Ok(heard);
@@ -180,19 +183,17 @@ impl Conn {
     }
 
     /// Counts the replies in `received`; how many bytes they are.
-    fn take_replies(
-        &mut self,
-        received: &[u8],
-        blank_line: &Finder<'_>,
-        record: &mut Record<'_>,
-        now: u64,
-    ) -> Result<usize, String> {
+    fn take_replies(&mut self, received: &[u8], record: &mut Record<'_>, now: u64) -> Result<usize, String> {
         let mut taken = 0;
-        while let Some(length) = blank_line.find(&received[taken..]) {
+        while let Some(length) = memchr(b'\n', &received[taken..])
+            && let Some(&next) = received.get(taken + length + 1)
+        {
             // The last request of a write has no answer before it is sent.
             let is_sent = self.unsent.is_empty() || self.outstanding() > 1;
             let expected = self.since.get(self.answered).filter(|_| is_sent);
-            let Some(since) = expected.filter(|_| record.answers.count(&received[taken..taken + length])) else {
+            let is_reply =
+                next == b'\n' && expected.is_some() && record.answers.count(&received[taken..taken + length]);
+            let Some(since) = expected.filter(|_| is_reply) else {
                 return Err(format!("answered {}", excerpt(&received[taken..])));
             };
             record.latency.saturating_record(now.saturating_sub(*since));

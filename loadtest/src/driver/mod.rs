@@ -166,18 +166,18 @@ fn connect(load: &Load, generators: &mut [Generator<'_>]) -> Result<Option<Strin
     Ok(None)
 }
 
-fn run_threads(load: &Load, generators: Vec<Generator<'_>>, clock: Clock) -> Result<Vec<Outcome>> {
+/// Runs each generator in a thread, the last of them in this one: system calls cost more in a process of several threads.
+fn run_threads(load: &Load, mut generators: Vec<Generator<'_>>, clock: Clock) -> Result<Vec<Outcome>> {
+    // One thread that cannot go on ends the run of all.
+    let run = |generator: Generator<'_>| generator.run(clock).inspect_err(|_| load.stop.ask());
+    let last = generators.pop();
     std::thread::scope(|scope| {
-        let run = |generator: Generator<'_>| {
-            // One thread that cannot go on ends the run of all.
-            generator.run(clock).inspect_err(|_| load.stop.ask())
-        };
         let threads: Vec<_> = generators.into_iter().map(|generator| scope.spawn(move || run(generator))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Outcome>>| match thread.join() {
-            Ok(outcome) => outcome,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        threads.into_iter().map(join).collect()
+        let mut outcomes: Vec<_> = last.into_iter().map(run).collect();
+        for thread in threads {
+            outcomes.push(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        outcomes.into_iter().collect()
     })
 }
 
