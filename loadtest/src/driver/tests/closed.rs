@@ -29,6 +29,13 @@ fn every_request_of_every_thread_is_answered_once() {
 }
 
 #[test]
+fn a_batch_that_the_socket_has_no_room_for_is_sent_to_its_end() {
+    let tally = drive(&Load { batch: 10_000, ..closed(&answering(|_| ()), 1, 20_000) });
+    assert!(tally.is_clean(), "{:?}", tally.first_failure);
+    assert_eq!(tally.answers.total(), 20_000);
+}
+
+#[test]
 fn a_duration_ends_the_run_and_its_last_requests_are_answered() {
     let directory = tempfile::tempdir().unwrap();
     let duration = Some(Duration::from_millis(300));
