@@ -2,16 +2,17 @@
 
 use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::accounting;
 use crate::cli::Drive;
 use crate::driver::{self, Load, Progress, Stop, Supply, Tally};
 use crate::report;
-use crate::workload::Workload;
+use crate::workload::{Kind, Part};
 
 /// Without another end.
 const REQUESTS: u64 = 1_000_000;
@@ -23,7 +24,8 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
     }
     let load = load(args)?;
     if let Some(wait) = args.prime_wait {
-        prime(&load, args.working_set, Duration::from_secs(wait))?;
+        ensure!(args.workload.workload == Kind::Known, "--prime-wait sends a working set; give --workload known");
+        prime(&load, args.workload.working_set, Duration::from_secs(wait))?;
     }
     let tally = watch(&load)?;
     report::print_drive(&tally);
@@ -32,20 +34,36 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
 
 fn load(args: &Drive) -> Result<Load> {
     ensure!(args.threads <= args.connections, "every thread needs a connection; raise --connections");
+    let supply = supply(args);
+    let has_times = matches!(supply, Supply::Planned(_));
+    ensure!(has_times || args.speed.is_none(), "flood and known have no times of their own; give --rate, not --speed");
+    let is_endless = args.duration.is_none() && !args.workload.ends();
     Ok(Load {
         endpoint: args.target.endpoint()?,
         connections: args.connections,
         threads: args.threads,
         batch: args.batch as usize,
         rate: args.rate,
-        supply: Supply::Numbered(Workload::new(args.workload, args.seed, args.working_set)),
+        speed: args.speed,
+        supply,
         first: 0,
-        requests: args.requests.or(args.duration.is_none().then_some(REQUESTS)),
+        requests: args.requests.or(is_endless.then_some(REQUESTS)),
         duration: args.duration,
         patience: args.patience,
         spin: args.spin,
         stop: Stop::on_signals()?,
     })
+}
+
+/// Requests that can be made in place, or those of a source for each thread.
+fn supply(args: &Drive) -> Supply {
+    if let Some(workload) = args.workload.numbered() {
+        return Supply::Numbered(workload);
+    }
+    let options = args.workload.clone();
+    Supply::Planned(Arc::new(move |thread, threads| {
+        options.source(Part::new(thread, threads).context("a thread beyond the last")?)
+    }))
 }
 
 /// Sends the working set twice, with a wait between.

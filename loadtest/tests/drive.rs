@@ -107,7 +107,8 @@ fn a_second_ctrl_c_ends_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let child = drive(socket.to_str().unwrap(), &["--connections", "1", "--prime-wait", "1"]).spawn().unwrap();
+    let priming = ["--connections", "1", "--workload", "known", "--prime-wait", "1"];
+    let child = drive(socket.to_str().unwrap(), &priming).spawn().unwrap();
     // Asked and never answered, so the first signal alone waits for a second.
     let (mut stream, _) = listener.accept().unwrap();
     assert!(stream.read(&mut [0; 64]).unwrap() > 0);

@@ -47,8 +47,7 @@ use self::pace::Schedule;
 use self::queues::Queues;
 use self::tally::Outcome;
 use crate::endpoint::Endpoint;
-use crate::workload::Source;
-use crate::workload::Workload;
+use crate::workload::{Source, Workload};
 
 /// How long a server may say nothing, unless the user says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,7 +61,6 @@ pub(crate) enum Supply {
     /// Any connection takes the next.
     Numbered(Workload),
     /// In an order that holds within each network.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for workloads that plan their requests"))]
     Planned(Plan),
 }
 
@@ -75,8 +73,10 @@ pub(crate) struct Load {
     pub(crate) threads: u32,
     /// Most requests of one write.
     pub(crate) batch: usize,
-    /// None: a closed loop.
+    /// An open loop at this rate.
     pub(crate) rate: Option<Rate>,
+    /// An open loop at the times of planned requests, so many times as fast. Without this and a rate the loop is closed.
+    pub(crate) speed: Option<f64>,
     pub(crate) supply: Supply,
     /// Number of the first request in a numbered workload.
     pub(crate) first: u64,
@@ -100,6 +100,7 @@ impl Load {
             threads: 1,
             batch: 1,
             rate: None,
+            speed: None,
             supply: Supply::Numbered(workload),
             first,
             requests: Some(requests),
@@ -119,7 +120,8 @@ impl Load {
     fn feed(&self, thread: u32) -> Result<Feed> {
         let schedule = self.rate.map(|rate| Schedule::new(rate, self.requests, self.duration)).transpose()?;
         let requests = self.requests.unwrap_or(u64::MAX);
-        let share = Share { thread: thread.into(), threads: self.threads.into(), requests, schedule };
+        let share =
+            Share { thread: thread.into(), threads: self.threads.into(), requests, schedule, speed: self.speed };
         Ok(match &self.supply {
             Supply::Numbered(workload) => Feed::Numbers(Numbers::new(workload.clone(), self.first, self.batch, share)),
             Supply::Planned(plan) => {

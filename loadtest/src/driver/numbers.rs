@@ -34,13 +34,15 @@ pub(super) struct Share {
     pub(super) threads: u64,
     /// Of the whole run; the maximum if their number is not its end.
     pub(super) requests: u64,
-    /// None in a closed loop.
+    /// Of an open loop at a rate.
     pub(super) schedule: Option<Schedule>,
+    /// How fast the times of planned requests pass, of an open loop at those.
+    pub(super) speed: Option<f64>,
 }
 
 impl Numbers {
     pub(super) fn new(workload: Workload, first: u64, batch: usize, share: Share) -> Self {
-        let Share { thread: next, threads: step, requests: end, schedule } = share;
+        let Share { thread: next, threads: step, requests: end, schedule, .. } = share;
         let due = schedule.map_or(0, |schedule| schedule.due(next));
         let (template, buffer) = (Template::new(), Template::buffer(batch));
         Self { template, workload, first, next, step, end, schedule, due, buffer, idle: VecDeque::new() }
@@ -100,7 +102,7 @@ mod tests {
 
     fn numbers(threads: u64, thread: u64, rate: Option<&str>) -> Numbers {
         let schedule = rate.map(|rate| Schedule::new(rate.parse().unwrap(), None, None).unwrap());
-        Numbers::new(Workload::flood(1), 100, 2, Share { thread, threads, requests: 10, schedule })
+        Numbers::new(Workload::flood(1), 100, 2, Share { thread, threads, requests: 10, schedule, speed: None })
     }
 
     /// Takes one portion; its times, and its requests compared with those of the workload.

@@ -7,12 +7,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::clock::nanoseconds;
 use super::feed::Free;
 use super::numbers::Share;
-use crate::workload::Source;
+use crate::workload::{Planned, Source};
 
 /// Requests that wait for one connection.
 const DEPTH: usize = 16;
@@ -151,16 +150,32 @@ impl Queues {
         if self.next.is_none() && !self.ended {
             self.bytes.clear();
             let planned = if self.index < self.share.requests { self.source.next(&mut self.bytes)? } else { None };
-            let by_rate = self.share.schedule.map(|schedule| schedule.due(self.index));
+            self.next = match planned {
+                Some(Planned { due, network }) => {
+                    Some(Next { due: self.due(due)?, conn: place(network, self.lines.len()) })
+                }
+                None => None,
+            };
             self.index = self.index.saturating_add(self.share.threads);
-            self.next = planned.map(|planned| Next {
-                due: planned.due.map(|due: Duration| nanoseconds(due)).or(by_rate),
-                conn: place(planned.network, self.lines.len()),
-            });
             self.ended = self.next.is_none();
         }
         Ok(self.next)
     }
+
+    /// When the next request is due whose own time is `own`; `None`: as soon as it can be sent.
+    fn due(&self, own: Option<Duration>) -> Result<Option<u64>> {
+        if let Some(speed) = self.share.speed {
+            let own = own.context("a request has no time of its own to be sent at; give --rate in place of --speed")?;
+            return Ok(Some(at_speed(own, speed)));
+        }
+        Ok(self.share.schedule.map(|schedule| schedule.due(self.index)))
+    }
+}
+
+/// A time of the workload as one of the run.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of a run, never negative")]
+fn at_speed(time: Duration, speed: f64) -> u64 {
+    (time.as_secs_f64() / speed * 1e9) as u64
 }
 
 /// The one connection of a network. Networks are scattered, for those of one thread may have a common divisor.
@@ -172,7 +187,6 @@ fn place(network: u64, connections: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::Planned;
 
     const CONNECTIONS: usize = 4;
 
@@ -182,7 +196,7 @@ mod tests {
             let due = millis.map(|millis| Duration::from_millis(millis * number));
             (Planned { due, network: number % 10 }, format!("{}.{number};", number % 10).into_bytes())
         }));
-        let share = Share { thread: 0, threads: 1, requests: u64::MAX, schedule: None };
+        let share = Share { thread: 0, threads: 1, requests: u64::MAX, schedule: None, speed: millis.map(|_| 1.0) };
         Queues::new(source, batch, CONNECTIONS, share)
     }
 

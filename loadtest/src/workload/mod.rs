@@ -31,7 +31,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 pub(crate) use network::Part;
-pub(crate) use options::WorkloadOptions;
+pub(crate) use options::{Kind, WorkloadOptions};
 pub(crate) use template::{Template, Workload};
 
 use attributes::add_test_time;

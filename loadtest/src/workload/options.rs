@@ -113,6 +113,15 @@ impl MixOptions {
 }
 
 impl WorkloadOptions {
+    /// The workload, if its requests are made from their numbers.
+    pub(crate) fn numbered(&self) -> Option<Workload> {
+        match self.workload {
+            Kind::Flood => Some(Workload::flood(self.seed)),
+            Kind::Known => Some(Workload::known(self.seed, self.working_set)),
+            Kind::Mix | Kind::Replay | Kind::Maillog => None,
+        }
+    }
+
     /// The source of the requests of one part. `mix`, `flood` and `known` never end.
     pub(crate) fn source(&self, part: Part) -> Result<Source> {
         let file = || self.file.as_deref().context("give the file to read with --file FILE");

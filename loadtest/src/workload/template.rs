@@ -10,7 +10,6 @@
 use super::Planned;
 use super::draw::scramble;
 use super::network::Part;
-use crate::cli::Kind;
 
 const TEMPLATE: &str = "request=smtpd_access_policy\nprotocol_state=RCPT\nprotocol_name=ESMTP\nclient_address=AAAAAAAAAAAAAAA\n\
 client_name=mx.sDDDD.example\nclient_port=47342\nreverse_client_name=mx.sDDDD.example\nserver_address=192.0.2.25\n\
@@ -28,13 +27,6 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    pub(crate) fn new(kind: Kind, seed: u64, working_set: u64) -> Self {
-        match kind {
-            Kind::Flood => Self::flood(seed),
-            Kind::Known => Self::known(seed, working_set),
-        }
-    }
-
     /// A flood: every triplet is new.
     pub(crate) fn flood(seed: u64) -> Self {
         Self { seed, working_set: None }
@@ -195,7 +187,7 @@ mod tests {
             (0..2000).map(triplet).collect::<HashSet<_>>().len()
         };
         assert_eq!(triplets(&Workload::flood(1)), 2000);
-        assert_eq!(triplets(&Workload::new(Kind::Known, 1, 50)), 50);
+        assert_eq!(triplets(&Workload::known(1, 50)), 50);
     }
 
     #[test]
@@ -203,6 +195,7 @@ mod tests {
         assert_eq!(request(&Workload::flood(5), 9), request(&Workload::flood(5), 9));
         assert_ne!(request(&Workload::flood(5), 9), request(&Workload::flood(6), 9));
     }
+
     #[test]
     fn parts_share_the_requests_by_network() {
         let mut seen = HashSet::new();

@@ -1,10 +1,12 @@
 //! The open loop: latency counts from when a request was due, and the run says who was too slow.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{answering, baseline, closed, drive};
-use crate::driver::{Load, Tally};
+use crate::driver::{Load, Progress, Supply, Tally, run};
 use crate::endpoint::Endpoint;
+use crate::workload::{Planned, Source};
 
 /// A server that stands still once.
 fn pausing(pause: Duration) -> Endpoint {
@@ -73,4 +75,27 @@ fn a_quiet_connection_is_no_hang() {
     let tally = drive(&Load { rate: "5".parse().ok(), patience: Duration::from_millis(100), ..load });
     assert!(tally.is_clean(), "{:?}", tally.first_failure);
     assert!(tally.elapsed >= Duration::from_millis(400) && tally.own_share() < 0.5, "{tally:?}");
+}
+
+/// Five requests, a second apart if they have times.
+fn hourglass(timed: bool) -> Supply {
+    Supply::Planned(Arc::new(move |_, _| {
+        let due = move |number| timed.then(|| Duration::from_secs(number));
+        let planned = move |number| (Planned { due: due(number), network: number }, b"a=b\n\n".to_vec());
+        Ok(Source::given((0..5).map(planned)))
+    }))
+}
+
+#[test]
+fn planned_requests_come_at_their_own_times_at_the_speed_asked_for() {
+    let endpoint = answering(|_| ());
+    let load = |speed, timed| Load { speed, supply: hourglass(timed), requests: None, ..closed(&endpoint, 2, 0) };
+    let tally = drive(&load(Some(10.0), true));
+    assert!(tally.is_clean() && tally.elapsed >= Duration::from_millis(400), "{tally:?}");
+    assert_eq!(tally.answers.total(), 5);
+    let tally = drive(&load(None, true));
+    assert!(tally.is_clean() && tally.elapsed < Duration::from_millis(400), "{tally:?}");
+    let timeless = load(Some(10.0), false);
+    let refused = run(&timeless, &Progress::new(&timeless).unwrap()).unwrap_err();
+    assert!(refused.to_string().contains("give --rate"), "{refused}");
 }

@@ -1,15 +1,17 @@
 //! The command line: what the user typed, without any I/O.
 
+mod drive;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::driver::Rate;
 use crate::endpoint::Endpoint;
 use crate::workload::{Part, WorkloadOptions};
+
+pub(crate) use drive::Drive;
 
 /// Load generator and benchmarks for greylisting policy servers.
 #[derive(Debug, Parser)]
@@ -56,59 +58,6 @@ impl Target {
             _ => bail!("give one of --inet and --unix"),
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// Every triplet is new.
-    Flood,
-    /// One working set of triplets, over and over.
-    Known,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Drive {
-    #[command(flatten)]
-    pub(crate) target: Target,
-    /// Connections, each with one outstanding request (see --batch).
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) connections: u32,
-    /// Threads of the generator, each with its share of connections and requests; at most one a connection.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) threads: u32,
-    /// End after so many requests in all [default: 1000000, without --duration].
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) requests: Option<u64>,
-    /// End after this time, with the answers to what was sent by then; with --requests, whichever comes first.
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
-    pub(crate) duration: Option<Duration>,
-    /// Open loop: requests a second, whether or not the server keeps up; latency counts from when a request was due.
-    /// A ramp goes from one rate to the other over the run.
-    #[arg(long, value_name = "RATE|FROM..TO")]
-    pub(crate) rate: Option<Rate>,
-    /// Send up to so many requests in one write, and the next when all are answered.
-    #[arg(long, value_name = "REQUESTS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) batch: u32,
-    /// Give a server up that answers nobody for this time.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
-    pub(crate) patience: Duration,
-    /// Never sleep: finer latencies at a low rate, for a whole core a thread.
-    #[arg(long)]
-    pub(crate) spin: bool,
-    #[arg(long, value_enum, default_value = "flood")]
-    pub(crate) workload: Kind,
-    /// Seed of the workload; the same seed makes the same requests.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Triplets of the working set of `known`.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) working_set: u64,
-    /// Before the run send the working set, wait this many seconds (more than the server's delay), and send it again.
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) prime_wait: Option<u64>,
-    /// Processor core to run on.
-    #[arg(long, conflicts_with = "threads")]
-    pub(crate) core: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -229,13 +178,6 @@ fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
-        Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
-        _ => Err(format!("`{text}` is no time; write seconds like 60 or 0.5")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,23 +195,5 @@ mod tests {
         assert_eq!(parse_size("17"), Ok(17));
         assert!(parse_size("G").is_err());
         assert!(parse_size("99999999999G").is_err());
-    }
-
-    #[test]
-    fn seconds_are_read_and_refused() {
-        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
-        for wrong in ["0", "-1", "1m", "inf", ""] {
-            assert!(parse_seconds(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn one_core_is_for_one_thread() {
-        let parse = |more: &[&str]| {
-            let command = ["greyload", "drive", "--inet", "127.0.0.1:1", "--core", "0"];
-            Cli::try_parse_from(command.iter().chain(more))
-        };
-        assert!(parse(&[]).is_ok());
-        assert!(parse(&["--threads", "2"]).is_err());
     }
 }

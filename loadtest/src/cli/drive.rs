@@ -1,0 +1,92 @@
+//! The options of `drive`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Target;
+use crate::driver::Rate;
+use crate::workload::WorkloadOptions;
+
+#[derive(Debug, Args)]
+pub(crate) struct Drive {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Connections, each with one outstanding request (see --batch).
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// Threads of the generator, each with its share of connections and requests; at most one a connection.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: u32,
+    /// End after so many requests in all [default: 1000000; no limit with --duration or a file].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// End after this time, with the answers to what was sent by then; with --requests, whichever comes first.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// Open loop: requests a second, whether or not the server keeps up; latency counts from when a request was due.
+    /// A ramp goes from one rate to the other over the run.
+    #[arg(long, value_name = "RATE|FROM..TO")]
+    pub(crate) rate: Option<Rate>,
+    /// Open loop at the workload's own times, as `mix`, `maillog` and most recordings have them: 1 as they are, 60 an hour in a
+    /// minute. Without this and --rate requests are sent as fast as they are answered, whatever their times.
+    #[arg(long, value_name = "FACTOR", value_parser = parse_speed, conflicts_with = "rate")]
+    pub(crate) speed: Option<f64>,
+    /// Send up to so many requests in one write, and the next when all are answered.
+    #[arg(long, value_name = "REQUESTS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) batch: u32,
+    /// Give a server up that answers nobody for this time.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub(crate) patience: Duration,
+    /// Never sleep: finer latencies at a low rate, for a whole core a thread.
+    #[arg(long)]
+    pub(crate) spin: bool,
+    /// Before the run send the working set of `known`, wait this many seconds (more than the server's delay), and send it again.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) prime_wait: Option<u64>,
+    #[command(flatten)]
+    pub(crate) workload: WorkloadOptions,
+    /// Processor core to run on.
+    #[arg(long, conflicts_with = "threads")]
+    pub(crate) core: Option<usize>,
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!("`{text}` is no time; write seconds like 60 or 0.5")),
+    }
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err(format!("`{text}` is no factor; write 1 for the times as they are, 60 for an hour in a minute")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+
+    #[test]
+    fn seconds_and_factors_are_read_and_refused() {
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_speed("0.5"), Ok(0.5));
+        for wrong in ["0", "-1", "1m", "inf", ""] {
+            assert!(parse_seconds(wrong).is_err() && parse_speed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_core_is_for_one_thread() {
+        let parse = |more: &[&str]| {
+            let command = ["greyload", "drive", "--inet", "127.0.0.1:1", "--core", "0"];
+            Cli::try_parse_from(command.iter().chain(more))
+        };
+        assert!(parse(&[]).is_ok());
+        assert!(parse(&["--threads", "2"]).is_err());
+    }
+}
