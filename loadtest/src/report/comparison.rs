@@ -1,0 +1,102 @@
+//! The table of a comparison: one row a server and kind of socket, and the remarks below it.
+//!
+//! Every figure is shown with its spread over the rounds, and a ratio is taken within a round. What makes the figures
+//! doubtful (a busy generator, other work on the machine, lost requests) is said in words below the table.
+
+use super::tables::table;
+use crate::compare::Sample;
+use crate::driver::Tally;
+use crate::servers::{Kind, Transport};
+use crate::spread::Spread;
+
+/// From this share of its core on, the generator may be what limits the rate.
+pub(super) const BUSY: f64 = 0.95;
+/// From this share of a core on, other work on the machine makes the figures doubtful.
+const DISTURBED: f64 = 0.1;
+
+/// A quantile of the latency in microseconds.
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a minute are far below 2^52")]
+pub(super) fn at(tally: &Tally, quantile: f64) -> f64 {
+    tally.latency.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+/// The table of a comparison, a row for each server and kind of socket, and the remarks below it.
+pub(crate) fn comparison(samples: &[Sample], contestants: &[(Kind, Transport)], markdown: bool) -> String {
+    let header = [
+        "server",
+        "socket",
+        "requests/s",
+        "us CPU a request",
+        "CPU to baseline",
+        "rate to postgrey",
+        "p50 us",
+        "p99 us",
+        "RSS MiB",
+        "RssAnon MiB",
+    ];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(contestants.iter().map(|&(kind, transport)| row(samples, kind, transport)));
+    let mut text = table(&rows, markdown);
+    text.push('\n');
+    remarks(samples, &mut text);
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a process has far less than 2^52 bytes")]
+fn row(samples: &[Sample], kind: Kind, transport: Transport) -> Vec<String> {
+    let own: Vec<&Sample> = samples.iter().filter(|s| s.kind == kind && s.transport == transport).collect();
+    let show = |decimals, value: &dyn Fn(&Sample) -> f64| spread(own.iter().map(|s| value(s)), decimals);
+    let rival = |sample: &Sample, kind, transport| {
+        samples.iter().find(|s| s.round == sample.round && s.kind == kind && s.transport == transport)
+    };
+    let to_baseline = own.iter().filter_map(|s| {
+        rival(s, Kind::Baseline, transport).map(|floor| s.micros_a_request() / floor.micros_a_request())
+    });
+    let to_postgrey = own
+        .iter()
+        .filter_map(|s| rival(s, Kind::Postgrey, Transport::Tcp).map(|other| s.tally.rate() / other.tally.rate()));
+    let mebibytes = |bytes: u64| bytes as f64 / 1_048_576.0;
+    vec![
+        kind.name().to_owned(),
+        transport.name().to_owned(),
+        show(0, &|s| s.tally.rate()),
+        show(2, &Sample::micros_a_request),
+        spread(to_baseline, 2),
+        spread(to_postgrey, 1),
+        show(0, &|s| at(&s.tally, 0.5)),
+        show(0, &|s| at(&s.tally, 0.99)),
+        show(1, &|s| mebibytes(s.memory.resident)),
+        show(1, &|s| mebibytes(s.memory.anonymous)),
+    ]
+}
+
+fn spread(values: impl IntoIterator<Item = f64>, decimals: usize) -> String {
+    Spread::of(values).map_or_else(|| "-".to_owned(), |spread| spread.show(decimals))
+}
+
+fn remarks(samples: &[Sample], text: &mut String) {
+    let mut line = |remark: String| {
+        text.push_str(&remark);
+        text.push('\n');
+    };
+    line("Each figure is the median of the rounds (minimum to maximum); ratios are taken within a round.".to_owned());
+    let shares = |value: fn(&Sample) -> f64| spread(samples.iter().map(|s| value(s) * 100.0), 0);
+    line(format!("The generator needed {}% of its core.", shares(|s| s.tally.own_share())));
+    line(format!("Other work on the machine took {}% of a core.", shares(|s| s.foreign_share)));
+    if samples.iter().any(|s| s.foreign_share > DISTURBED) {
+        line("The machine was not quiet: the rates and latencies are doubtful.".to_owned());
+    }
+    for sample in samples {
+        let (name, socket, round) = (sample.kind.name(), sample.transport.name(), sample.round + 1);
+        if sample.tally.own_share() >= BUSY {
+            line(format!("{name} over {socket}, round {round}: the generator may be what limits the rate."));
+        }
+        if let Some(failure) = &sample.tally.first_failure {
+            line(format!("{name} over {socket}, round {round}: {} requests lost; {failure}", sample.tally.lost));
+        }
+        let other = sample.tally.answers.total() - sample.tally.answers.deferred;
+        if sample.kind != Kind::Baseline && other > 0 {
+            line(format!("{name} over {socket}, round {round}: {other} new triplets were not deferred."));
+        }
+    }
+}
