@@ -1,6 +1,5 @@
 //! The command `drive`: one load against a server that runs already, watched, and ended by Ctrl-C with what was done.
 
-use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::accounting;
 use crate::cli::Drive;
 use crate::driver::{self, Load, Progress, Stop, Supply, Tally};
-use crate::report;
+use crate::report::{self, Sheet};
 use crate::workload::{Kind, Part};
 
 /// Without another end.
@@ -22,14 +21,25 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
     if let Some(core) = args.core {
         accounting::pin_to(core)?;
     }
+    let destination = args.report.as_deref().map(report::Destination::claim).transpose()?;
     let load = load(args)?;
     if let Some(wait) = args.prime_wait {
         ensure!(args.workload.workload == Kind::Known, "--prime-wait sends a working set; give --workload known");
         prime(&load, args.workload.working_set, Duration::from_secs(wait))?;
     }
     let tally = watch(&load)?;
-    report::print_drive(&tally);
-    Ok(if tally.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let is_clean = tally.is_clean();
+    let sheet = Sheet::new(
+        args.title(&load.endpoint),
+        args.settings(&load.endpoint),
+        args.rate.map(|rate| rate.average()),
+        tally,
+    );
+    sheet.print();
+    if let Some(destination) = &destination {
+        sheet.write_to(destination)?;
+    }
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn load(args: &Drive) -> Result<Load> {
@@ -75,12 +85,9 @@ fn prime(load: &Load, working_set: u64, wait: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Runs the load, with a line about it on a terminal.
+/// Runs the load, with a line about it.
 fn watch(load: &Load) -> Result<Tally> {
     let progress = Progress::new(load)?;
-    if !stderr().is_terminal() {
-        return driver::run(load, &progress);
-    }
     std::thread::scope(|scope| {
         let (end, ended) = channel();
         let progress = &progress;
@@ -91,22 +98,10 @@ fn watch(load: &Load) -> Result<Tally> {
     })
 }
 
-/// Shows the progress twice a second until the other side of `ended` is gone.
+/// Shows the progress each second until the other side of `ended` is gone.
 fn show(progress: &Progress, ended: &Receiver<()>) {
-    while ended.recv_timeout(Duration::from_millis(500)) == Err(RecvTimeoutError::Timeout) {
-        let now = progress.now();
-        let of = now.total.map_or_else(String::new, |total| format!(" of {total}"));
-        let until = now.duration.map_or_else(String::new, |end| format!(" of {:.0}", end.as_secs_f64()));
-        let (seconds, second) = (now.elapsed.as_secs_f64(), now.second);
-        eprint!(
-            "\r{}{of} done in {seconds:.0}{until} s, {} a second, p50 {} us, p99 {} us, {} deferred, {} errors\x1b[K",
-            now.done,
-            second.answers.total(),
-            second.p50 / 1000,
-            second.p99 / 1000,
-            now.answers.deferred,
-            now.errors
-        );
+    let mut meter = report::Meter::new();
+    while ended.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+        meter.show(&progress.now());
     }
-    eprintln!();
 }

@@ -1,11 +1,13 @@
 //! The options of `drive`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::Target;
 use crate::driver::Rate;
+use crate::endpoint::Endpoint;
 use crate::workload::WorkloadOptions;
 
 #[derive(Debug, Args)]
@@ -49,6 +51,51 @@ pub(crate) struct Drive {
     /// Processor core to run on.
     #[arg(long, conflicts_with = "threads")]
     pub(crate) core: Option<usize>,
+    /// Write the run as JSON and as a histogram into this directory, which must be new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+impl Drive {
+    /// What the report calls the run.
+    pub(crate) fn title(&self, endpoint: &Endpoint) -> String {
+        format!("greyload: {} against {endpoint}", self.workload.workload)
+    }
+
+    /// All that decides what the run is, for its report.
+    pub(crate) fn settings(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
+        let mut settings = vec![("Server", endpoint.to_string())];
+        settings.extend(self.workload.settings());
+        settings.push(("Loop", self.pace()));
+        settings.push(("Connections", self.connections.to_string()));
+        settings.extend([
+            ("Threads of the generator", self.threads.to_string()),
+            ("Gives a hanging server up after", format!("{} s", self.patience.as_secs_f64())),
+        ]);
+        let optional = [
+            ("Ends after", self.requests.map(|requests| format!("{requests} requests"))),
+            ("Ends after", self.duration.map(|duration| format!("{} s", duration.as_secs_f64()))),
+            ("Primed", self.prime_wait.map(|wait| format!("the working set was sent twice before, {wait} s apart"))),
+            ("Core of the generator", self.core.map(|core| core.to_string())),
+        ];
+        settings.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn pace(&self) -> String {
+        let outstanding = match self.batch {
+            1 => "one request".to_owned(),
+            batch => format!("up to {batch} requests"),
+        };
+        match (self.rate, self.speed) {
+            (Some(rate), _) => format!("open: {rate} requests a second, {outstanding} at a time on a connection"),
+            (None, Some(1.0)) => format!("open: at the workload's own times, {outstanding} at a time on a connection"),
+            (None, Some(speed)) => {
+                format!("open: {speed} times as fast as the workload's times, {outstanding} at a time on a connection")
+            }
+            (None, None) => format!("closed: {outstanding} outstanding on a connection"),
+        }
+    }
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

@@ -35,8 +35,10 @@ use std::time::Duration;
 use anyhow::{Error, Result};
 
 pub(crate) use self::pace::Rate;
-pub(crate) use self::progress::Progress;
+pub(crate) use self::progress::{Progress, Snapshot};
 pub(crate) use self::stop::Stop;
+#[cfg(test)]
+pub(crate) use self::tally::Second;
 pub(crate) use self::tally::Tally;
 
 use self::clock::Clock;

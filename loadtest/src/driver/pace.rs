@@ -3,6 +3,7 @@
 //! A due time follows from the number of the request alone, so requests that wait for a connection need no list, and all
 //! threads keep one schedule: each sends every n-th request of it.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,6 +14,20 @@ use anyhow::{Result, bail};
 pub(crate) struct Rate {
     from: f64,
     to: f64,
+}
+
+impl Rate {
+    /// Requests a second, on average over the run.
+    pub(crate) fn average(&self) -> f64 {
+        f64::midpoint(self.from, self.to)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to } = self;
+        if from.to_bits() == to.to_bits() { write!(f, "{from}") } else { write!(f, "{from} to {to}") }
+    }
 }
 
 impl FromStr for Rate {

@@ -1,12 +1,20 @@
-//! What a person sees of a measurement.
+//! What a person sees of a measurement. Nothing here measures.
 //!
-//! `drive` is for a single run, `comparison` for servers side by side, `tables` holds the table itself and the two that
-//! `fill` and `restart` print. Nothing here measures.
+//! `progress` shows a run on its way. `sheet` is a run that has ended: its `figures` and the `machine` it was made on,
+//! printed as a table, and written as `json` and as the raw `histogram`. `comparison` is for servers side by side; `tables`
+//! holds the plain table and the two that `fill` and `restart` print; `units` says how a figure is written.
 
 mod comparison;
-mod drive;
+mod figures;
+mod histogram;
+mod json;
+mod machine;
+mod progress;
+mod sheet;
 mod tables;
+mod units;
 
 pub(crate) use comparison::comparison;
-pub(crate) use drive::print_drive;
+pub(crate) use progress::Meter;
+pub(crate) use sheet::{Destination, Sheet};
 pub(crate) use tables::{ratio, restarts, segments};

@@ -1,5 +1,6 @@
 //! The options that choose a workload, and the source that they make.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -26,6 +27,13 @@ pub(crate) enum Kind {
     Replay,
     /// Requests rebuilt from a Postfix mail log.
     Maillog,
+}
+
+impl fmt::Display for Kind {
+    /// As it is written on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
 }
 
 /// A workload as the user chose it.
@@ -136,6 +144,21 @@ impl WorkloadOptions {
             Kind::Maillog => Origin::Maillog(Box::new(Maillog::open(file()?, part)?)),
         };
         Ok(Source::new(origin, self.test_clock))
+    }
+
+    /// What decides which requests there are, for a report.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("Workload", self.workload.to_string())];
+        match (self.workload, &self.file) {
+            (Kind::Replay | Kind::Maillog, Some(file)) => settings.push(("File", file.display().to_string())),
+            (kind, _) => {
+                settings.push(("Seed", self.seed.to_string()));
+                if kind == Kind::Known {
+                    settings.push(("Working set", format!("{} triplets", self.working_set)));
+                }
+            }
+        }
+        settings
     }
 
     /// Whether the requests come to an end by themselves.
