@@ -29,12 +29,7 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
     }
     let tally = watch(&load)?;
     let is_clean = tally.is_clean();
-    let sheet = Sheet::new(
-        args.title(&load.endpoint),
-        args.settings(&load.endpoint),
-        args.rate.map(|rate| rate.average()),
-        tally,
-    );
+    let sheet = Sheet::new(args, &load.endpoint, tally);
     sheet.print();
     if let Some(destination) = &destination {
         sheet.write_to(destination)?;

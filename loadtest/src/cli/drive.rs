@@ -43,7 +43,7 @@ pub(crate) struct Drive {
     /// Never sleep: finer latencies at a low rate, for a whole core a thread.
     #[arg(long)]
     pub(crate) spin: bool,
-    /// Before the run send the working set of `known`, wait this many seconds (more than the server's delay), and send it again.
+    /// Before the run send the working set of `known`, wait so many seconds (more than the server's delay), send it again.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) prime_wait: Option<u64>,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct Drive {
     /// Processor core to run on.
     #[arg(long, conflicts_with = "threads")]
     pub(crate) core: Option<usize>,
-    /// Write the run as JSON and as a histogram into this directory, which must be new or empty.
+    /// Write the run as a page with plots, as JSON and as a histogram into this directory, which must be new or empty.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -60,6 +60,11 @@ impl Drive {
     /// What the report calls the run.
     pub(crate) fn title(&self, endpoint: &Endpoint) -> String {
         format!("greyload: {} against {endpoint}", self.workload.workload)
+    }
+
+    /// Whether requests are due at times of their own, however long answers take.
+    pub(crate) fn is_open(&self) -> bool {
+        self.rate.is_some() || self.speed.is_some()
     }
 
     /// All that decides what the run is, for its report.

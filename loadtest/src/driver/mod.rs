@@ -37,9 +37,7 @@ use anyhow::{Error, Result};
 pub(crate) use self::pace::Rate;
 pub(crate) use self::progress::{Progress, Snapshot};
 pub(crate) use self::stop::Stop;
-#[cfg(test)]
-pub(crate) use self::tally::Second;
-pub(crate) use self::tally::Tally;
+pub(crate) use self::tally::{Second, Tally};
 
 use self::clock::Clock;
 use self::feed::Feed;

@@ -1,6 +1,6 @@
 //! Where and when a run was made, so that someone else can judge and repeat it.
 //!
-//! What the system does not tell is left out and stops nothing. Cores are those of the machine, whatever this
+//! What the system does not tell is shown as "unknown" and stops nothing. Cores are those of the machine, whatever this
 //! process may use of them.
 
 use std::borrow::Cow;
@@ -36,6 +36,24 @@ impl Machine {
             command_line: words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
         }
     }
+
+    /// When the run began, to the second.
+    pub(super) fn started_utc(&self) -> String {
+        self.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    }
+
+    /// Name and value of each fact.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        let known = |fact: Option<String>| fact.unwrap_or_else(|| "unknown".to_owned());
+        vec![
+            ("Started", self.started_utc()),
+            ("Generator", format!("greyload {}", env!("CARGO_PKG_VERSION"))),
+            ("Cores", known(self.cores.map(|cores| cores.to_string()))),
+            ("Processor", known(self.processor.clone())),
+            ("Memory", known(self.memory_bytes.map(|bytes| format!("{} MiB", bytes >> 20)))),
+            ("Kernel", known(self.kernel.as_ref().map(|kernel| format!("Linux {kernel}")))),
+        ]
+    }
 }
 
 /// A word as a shell reads it.
@@ -53,7 +71,9 @@ mod tests {
         assert!(machine.cores.unwrap() >= 1 && machine.memory_bytes.unwrap() > 1 << 20, "{machine:?}");
         let ago = Timestamp::now().as_second() - machine.started.as_second();
         assert!((3600..3700).contains(&ago), "{ago} s ago");
-        assert!(machine.kernel.is_some() && machine.processor.is_some(), "{machine:?}");
+        let facts = machine.facts();
+        assert!(facts.iter().all(|(_, fact)| fact != "unknown"), "{facts:?}");
+        assert!(facts[0].1.ends_with(" UTC"), "{facts:?}");
     }
 
     #[test]

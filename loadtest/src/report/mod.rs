@@ -1,14 +1,19 @@
 //! What a person sees of a measurement. Nothing here measures.
 //!
 //! `progress` shows a run on its way. `sheet` is a run that has ended: its `figures` and the `machine` it was made on,
-//! printed as a table, and written as `json` and as the raw `histogram`. `comparison` is for servers side by side; `tables`
-//! holds the plain table and the two that `fill` and `restart` print; `units` says how a figure is written.
+//! printed as a table, and written as a `page` (with `plots`, each a `plot` with two `axis`), as `json`, and as the raw
+//! `histogram`. `comparison` is for servers side by side; `tables` holds the plain table and the two that `fill` and
+//! `restart` print; `units` says how a figure is written.
 
+mod axis;
 mod comparison;
 mod figures;
 mod histogram;
 mod json;
 mod machine;
+mod page;
+mod plot;
+mod plots;
 mod progress;
 mod sheet;
 mod tables;

@@ -1,6 +1,7 @@
 //! One run with all that belongs to it: what was asked, what came of it, and where it was made.
 //!
-//! It is printed as a table, and written as a directory of files: all figures as `report.json`, and the raw latencies. The directory is claimed before the run, so that no run is lost to a bad path.
+//! It is printed as a table, and written as a directory of files: the page `report.html`, the same figures as
+//! `report.json`, and the raw latencies. The directory is claimed before the run, so that no run is lost to a bad path.
 
 use std::fmt::Write;
 use std::fs;
@@ -11,8 +12,10 @@ use anyhow::{Context, Result, ensure};
 use super::figures::Figures;
 use super::machine::Machine;
 use super::units::harmless;
-use super::{histogram, json};
+use super::{histogram, json, page};
+use crate::cli::Drive;
 use crate::driver::Tally;
+use crate::endpoint::Endpoint;
 
 /// A run.
 #[derive(Debug)]
@@ -20,7 +23,9 @@ pub(crate) struct Sheet {
     pub(crate) title: String,
     /// Name and value, in the order in which they are shown.
     pub(crate) settings: Vec<(String, String)>,
-    /// Open loop: requests due a second, on average.
+    /// Whether latency counts from when a request was due.
+    pub(crate) is_open: bool,
+    /// Open loop at a rate: requests due a second, on average.
     pub(crate) asked_rate: Option<f64>,
     pub(crate) tally: Tally,
     pub(super) machine: Machine,
@@ -42,10 +47,17 @@ impl Destination {
 }
 
 impl Sheet {
-    /// A run that has just ended.
-    pub(crate) fn new(title: String, settings: Vec<(String, String)>, asked_rate: Option<f64>, tally: Tally) -> Self {
+    /// A run with those settings that has just ended.
+    pub(crate) fn new(args: &Drive, endpoint: &Endpoint, tally: Tally) -> Self {
         let machine = Machine::observe(tally.elapsed);
-        Self { title, settings, asked_rate, tally, machine }
+        Self {
+            title: args.title(endpoint),
+            settings: args.settings(endpoint),
+            is_open: args.is_open(),
+            asked_rate: args.rate.map(|rate| rate.average()),
+            tally,
+            machine,
+        }
     }
 
     /// Prints the table.
@@ -60,6 +72,7 @@ impl Sheet {
             fs::write(&path, bytes).with_context(|| format!("{}: cannot write", path.display()))
         };
         let tally = &self.tally;
+        write("report.html", page::report(self).as_bytes())?;
         write("report.json", json::report(self).as_bytes())?;
         write("latency.hgrm", histogram::distribution(&tally.latency).as_bytes())?;
         write(
@@ -130,7 +143,8 @@ pub(super) mod tests {
 
     pub(in crate::report) fn sheet(tally: Tally) -> Sheet {
         let settings = vec![("server".to_owned(), "127.0.0.1:10023".to_owned())];
-        Sheet::new("Flood".to_owned(), settings, None, tally)
+        let machine = Machine::observe(tally.elapsed);
+        Sheet { title: "Flood".to_owned(), settings, is_open: false, asked_rate: None, tally, machine }
     }
 
     #[test]
@@ -196,7 +210,7 @@ pub(super) mod tests {
         sheet(tally(2)).write_to(&destination).unwrap();
         let mut names: Vec<_> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["latency.hgrm", "latency.hlog", "report.json"]);
+        assert_eq!(names, ["latency.hgrm", "latency.hlog", "report.html", "report.json"]);
         let refused = format!("{:#}", Destination::claim(&place).unwrap_err());
         assert!(refused.contains("is not empty; give --report a new or an empty directory"), "{refused}");
         assert!(Destination::claim(&place.join("report.json")).is_err());
