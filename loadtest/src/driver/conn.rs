@@ -52,6 +52,8 @@ pub(super) struct Conn {
     /// From when the latency of each request counts, in the order of the requests.
     pub(super) since: Vec<u64>,
     answered: usize,
+    /// When it was asked last.
+    pub(super) asked: u64,
     /// Has been asked and has not been reported free since.
     is_busy: bool,
     /// The server has closed it after its last answer, which matters only if there is more to ask.
@@ -62,7 +64,7 @@ impl Conn {
     pub(super) fn new(mut stream: Stream, token: Token, registry: &Registry) -> io::Result<Self> {
         stream.register(registry, token)?;
         let (unsent, partial, since) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { stream, token, unsent, partial, since, answered: 0, is_busy: false, is_ended: false })
+        Ok(Self { stream, token, unsent, partial, since, answered: 0, asked: 0, is_busy: false, is_ended: false })
     }
 
     /// Requests without an answer.
@@ -82,8 +84,8 @@ impl Conn {
     }
 
     /// Sends requests, one for each time in `since`.
-    pub(super) fn send(&mut self, requests: &[u8], registry: &Registry) -> Result<(), String> {
-        self.is_busy = true;
+    pub(super) fn send(&mut self, requests: &[u8], now: u64, registry: &Registry) -> Result<(), String> {
+        (self.is_busy, self.asked) = (true, now);
         self.check_open()?;
         let written = self.write(requests).map_err(|why| format!("the server {why}"))?;
         if written < requests.len() {
@@ -116,9 +118,10 @@ impl Conn {
         }
     }
 
-    /// Why a connection that has been waiting for an answer is given up.
-    pub(super) fn silence(&self) -> String {
-        format!("the server gave no answer in time{}", self.after_partial())
+    /// Why a connection that has been waiting for an answer is given up, alone or with all.
+    pub(super) fn silence(&self, is_alone: bool) -> String {
+        let others = if is_alone { " on one connection while it answered others" } else { "" };
+        format!("the server gave no answer in time{others}{}", self.after_partial())
     }
 
     fn flush(&mut self, registry: &Registry) -> Result<(), String> {

@@ -2,7 +2,8 @@
 //!
 //! A turn of the loop gives what is due to free connections, waits for replies, and lets each connection that has one go on.
 //! It ends when no connection is left: they are dismissed once there is nothing more for them, and given up when the server
-//! has answered nobody for longer than the load's patience.
+//! hangs. It hangs on all of them if it has answered nobody for longer than the load's patience, and on one if it has answered
+//! what was asked on another so much later: a server that is slow, but fair, does not.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -26,6 +27,8 @@ use crate::endpoint::Stream;
 const TICK: Duration = Duration::from_millis(100);
 /// After Ctrl-C a server has this long for what it was asked.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// So often within its patience it looks over the connections.
+const LOOKS: u64 = 4;
 /// A request that is sent this long after it could have been is late by the generator's own fault.
 const LATE: u64 = 1_000_000;
 /// Asking for events without waiting takes less than this, unless another process had the core: that is not the generator's
@@ -48,6 +51,10 @@ pub(super) struct Generator<'p> {
     busy: usize,
     /// When a connection last had an answer, or nobody waited for one.
     heard: u64,
+    /// Of the requests that have been answered, when the last was asked.
+    answered: u64,
+    /// When to look next for connections that have been overtaken.
+    next_look: u64,
     patience: Duration,
     /// When the poll last returned.
     polled: u64,
@@ -70,6 +77,8 @@ impl<'p> Generator<'p> {
             left: 0,
             busy: 0,
             heard: 0,
+            answered: 0,
+            next_look: 0,
             patience: load.patience,
             polled: 0,
             outcome: Outcome::default(),
@@ -150,7 +159,11 @@ impl<'p> Generator<'p> {
         if self.busy == 0 {
             self.heard = now;
         } else if now.saturating_sub(self.heard) >= nanoseconds(self.patience) {
-            self.give_up(now);
+            self.give_up(now, now);
+        } else if now >= self.next_look {
+            let patience = nanoseconds(self.patience);
+            self.give_up(now, self.answered.saturating_sub(patience));
+            self.next_look = now.saturating_add(patience / LOOKS);
         }
         Ok(())
     }
@@ -175,6 +188,7 @@ impl<'p> Generator<'p> {
             Turn::Waiting => {}
             Turn::Free(now) => {
                 self.busy -= 1;
+                self.answered = self.answered.max(conn.asked);
                 // Its answer was there when the poll returned.
                 self.ask(index, self.polled, now)?;
             }
@@ -203,17 +217,17 @@ impl<'p> Generator<'p> {
             self.outcome.behind = now.saturating_sub(due);
         }
         self.busy += 1;
-        if let Err(why) = conn.send(requests, self.poll.registry()) {
+        if let Err(why) = conn.send(requests, now, self.poll.registry()) {
             self.fail(index, now, why);
         }
         Ok(())
     }
 
-    /// Gives up every connection that waits for an answer.
-    fn give_up(&mut self, now: u64) {
+    /// Gives up every connection that waits for an answer to what was asked before `limit`.
+    fn give_up(&mut self, now: u64, limit: u64) {
         for index in 0..self.conns.len() {
-            if let Some(conn) = self.conns[index].as_ref().filter(|conn| conn.is_busy()) {
-                let why = conn.silence();
+            if let Some(conn) = self.conns[index].as_ref().filter(|conn| conn.is_busy() && conn.asked < limit) {
+                let why = conn.silence(limit < now);
                 self.fail(index, now, why);
             }
         }

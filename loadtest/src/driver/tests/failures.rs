@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use super::{answering, closed, drive, server};
@@ -95,9 +97,9 @@ fn the_beginning_of_a_reply_is_reported_when_its_end_does_not_come() {
 #[test]
 fn a_connection_that_fails_leaves_its_share_to_the_others() {
     let endpoint = {
-        let first = std::sync::atomic::AtomicBool::new(true);
+        let first = AtomicBool::new(true);
         server(move |stream: TcpStream| {
-            if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            if first.swap(false, Ordering::Relaxed) {
                 return;
             }
             let mut stream = stream;
@@ -121,6 +123,49 @@ fn a_server_that_hangs_is_given_up() {
         assert_eq!(failure(&tally), "the server gave no answer in time");
         assert!(tally.elapsed >= patience, "{:?}", tally.elapsed);
     }
+}
+
+#[test]
+fn one_connection_that_hangs_is_given_up_while_the_others_go_on() {
+    for rate in [None, "100".parse().ok()] {
+        let first = AtomicBool::new(true);
+        let endpoint = server(move |mut stream| {
+            let hangs = first.swap(false, Ordering::Relaxed);
+            while let Ok(1..) = stream.read(&mut [0; 4096]) {
+                std::thread::sleep(Duration::from_millis(5));
+                if !hangs && stream.write_all(b"action=DUNNO\n\n").is_err() {
+                    return;
+                }
+            }
+        });
+        let (patience, duration) = (Duration::from_millis(200), Some(Duration::from_millis(1500)));
+        let tally = drive(&Load { rate, duration, patience, ..closed(&endpoint, 3, 1_000_000) });
+        assert_eq!((tally.lost, tally.seconds[0].errors), (1, 1), "{tally:?}");
+        assert!(failure(&tally).contains("while it answered others"), "{tally:?}");
+        assert!(tally.seconds[1].answers.total() > 20, "{tally:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_slow_but_fair_does_not_hang() {
+    let (ask, asked) = channel::<Sender<()>>();
+    std::thread::spawn(move || {
+        for answer in asked {
+            std::thread::sleep(Duration::from_millis(20));
+            let _ = answer.send(());
+        }
+    });
+    let endpoint = server(move |mut stream| {
+        let (answer, answered) = channel();
+        while let Ok(1..) = stream.read(&mut [0; 4096]) {
+            ask.send(answer.clone()).unwrap();
+            answered.recv().unwrap();
+            stream.write_all(b"action=DUNNO\n\n").unwrap();
+        }
+    });
+    // Each waits for the 29 others, three times as long as the patience.
+    let tally = drive(&Load { patience: Duration::from_millis(200), ..closed(&endpoint, 30, 70) });
+    assert!(tally.is_clean() && tally.latency.max() > 400_000_000, "{tally:?}");
 }
 
 #[test]
