@@ -78,11 +78,11 @@ impl Feed {
         }
     }
 
-    /// Nothing more is to be sent.
-    pub(super) fn close(&mut self) {
+    /// Nothing more is to be sent. In an open loop, how many requests were due by `now` and had not been.
+    pub(super) fn close(&mut self, now: u64) -> Result<u64> {
         match self {
-            Self::Numbers(numbers) => numbers.close(),
-            Self::Queues(queues) => queues.close(),
+            Self::Numbers(numbers) => Ok(numbers.close(now)),
+            Self::Queues(queues) => queues.close(now),
         }
     }
 

@@ -146,11 +146,11 @@ impl<'p> Generator<'p> {
         if !self.outcome.interrupted && self.stop.is_asked() {
             self.outcome.interrupted = true;
             (self.patience, self.heard) = (self.patience.min(LAST_PATIENCE), now);
-            self.close(now);
+            self.close(now)?;
         }
         if now >= self.ends {
             self.ends = u64::MAX;
-            self.close(now);
+            self.close(now)?;
         }
         while let Some(index) = self.feed.dismiss() {
             self.conns[index] = None;
@@ -169,11 +169,12 @@ impl<'p> Generator<'p> {
     }
 
     /// Sends nothing more.
-    fn close(&mut self, now: u64) {
+    fn close(&mut self, now: u64) -> Result<()> {
         if let Some(due) = self.feed.next_due() {
             self.outcome.behind = self.outcome.behind.max(now.saturating_sub(due));
         }
-        self.feed.close();
+        self.outcome.unsent += self.feed.close(now)?;
+        Ok(())
     }
 
     /// Lets the connection of an event go on.

@@ -87,8 +87,10 @@ impl Numbers {
         if self.is_over() { self.idle.pop_front().map(|(conn, _)| conn) } else { None }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, now: u64) -> u64 {
+        let due = self.schedule.map_or(0, |schedule| schedule.due_by(now)).min(self.end);
         self.end = self.next;
+        due.saturating_sub(self.next).div_ceil(self.step)
     }
 
     pub(super) fn rest(&self) -> u64 {
@@ -145,6 +147,8 @@ mod tests {
         assert_eq!(take(&mut numbers, 2_999_999, &[]), [0; 0]);
         assert_eq!(take(&mut numbers, 9_000_000, &[103, 105]), [3_000_000, 5_000_000]);
         assert_eq!(numbers.next_due(), Some(7_000_000));
+        // Those of the indices 7 and 9.
+        assert_eq!([numbers.close(10_500_000), numbers.close(10_500_000)], [2, 0]);
     }
 
     #[test]
@@ -156,7 +160,7 @@ mod tests {
         numbers.forget(1);
         assert_eq!(numbers.wake(0), Some((0, 0)));
         assert_eq!(numbers.dismiss(), None);
-        numbers.close();
+        assert_eq!(numbers.close(u64::MAX), 0);
         assert_eq!((numbers.rest(), numbers.wake(0)), (0, None));
         assert_eq!([numbers.dismiss(), numbers.dismiss(), numbers.dismiss()], [Some(2), Some(3), None]);
     }

@@ -79,6 +79,16 @@ impl Schedule {
         let root = (self.from * self.from + 2.0 * self.slope * index).max(0.0).sqrt();
         (2.0 * index / (self.from + root) * 1e9) as u64
     }
+
+    /// How many requests are due by `now`, give or take one.
+    #[expect(clippy::cast_precision_loss, reason = "a run is far shorter than 2^52 ns")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, never negative")]
+    pub(crate) fn due_by(&self, now: u64) -> u64 {
+        let seconds = now as f64 / 1e9;
+        // A rate that falls asks for nothing more once it is 0.
+        let seconds = if self.slope < 0.0 { seconds.min(-self.from / self.slope) } else { seconds };
+        (self.from * seconds + self.slope * seconds * seconds / 2.0) as u64 + 1
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +121,10 @@ mod tests {
                 assert!(schedule.due(20_000).abs_diff(10_000_000_000) < 1000, "{rate}: {}", schedule.due(20_000));
                 let (first, last) = (schedule.due(1), schedule.due(20_000) - schedule.due(19_999));
                 let (slow, fast) = if up { (first, last) } else { (last, first) };
+                for now in [0, 500_000_000, 9_000_000_000] {
+                    assert!(schedule.due(schedule.due_by(now)) > now && schedule.due_by(now) < 20_000, "{rate}: {now}");
+                    assert!(schedule.due(schedule.due_by(now).saturating_sub(2)) <= now, "{rate}: {now}");
+                }
                 assert!(slow.abs_diff(1_000_000) < 2000 && fast.abs_diff(333_333) < 1000, "{rate}: {slow} {fast}");
             }
         }

@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     pub(crate) latency: Histogram<u64>,
     /// Requests without an answer. Those that a run ended before it sent them are not among them.
     pub(crate) lost: u64,
+    /// Open loop: requests that were due when the run was ended, and had not been sent.
+    pub(crate) unsent: u64,
     pub(crate) first_failure: Option<String>,
     /// The generator's own processor time.
     pub(crate) own_time: Duration,
@@ -59,6 +61,7 @@ pub(crate) struct Second {
 pub(super) struct Outcome {
     pub(super) answers: Answers,
     pub(super) lost: u64,
+    pub(super) unsent: u64,
     /// At which time of the run, and what.
     pub(super) first_failure: Option<(u64, String)>,
     pub(super) own_time: Duration,
@@ -78,6 +81,7 @@ impl Tally {
             elapsed,
             latency: seconds.latency.clone(),
             lost: 0,
+            unsent: 0,
             first_failure: None,
             own_time: Duration::ZERO,
             spun: Duration::ZERO,
@@ -91,6 +95,7 @@ impl Tally {
         for outcome in outcomes {
             tally.answers += outcome.answers;
             tally.lost += outcome.lost;
+            tally.unsent += outcome.unsent;
             failures.extend(outcome.first_failure);
             tally.own_time += outcome.own_time;
             tally.spun += outcome.spun;

@@ -133,6 +133,9 @@ impl Figures<'_> {
         let mut rows = vec![("all", count(all), pace)];
         rows.extend(kinds(tally.answers).map(|(kind, part, _)| (kind, count(part), share(part, all))));
         rows.push(("lost", count(tally.lost), share(tally.lost, all + tally.lost)));
+        if self.asked_rate.is_some() || tally.unsent > 0 {
+            rows.push(("unsent", count(tally.unsent), "due when the run ended, never sent".to_owned()));
+        }
         Block { heading: "Answers", rows }
     }
 

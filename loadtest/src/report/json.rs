@@ -31,6 +31,7 @@ pub(super) fn report(sheet: &Sheet) -> String {
         "elapsed_seconds": tally.elapsed.as_secs_f64(),
         "answers": answers(tally.answers),
         "lost_requests": tally.lost,
+        "unsent_requests": tally.unsent,
         "answers_per_second": tally.rate(),
         "asked_requests_per_second": sheet.asked_rate,
         "saturated": tally.is_saturated(),
@@ -97,7 +98,7 @@ mod tests {
         let value: Value = serde_json::from_str(&report(&sheet)).unwrap();
         assert_eq!(value["answers"]["all"], sheet.tally.answers.total());
         assert_eq!(value["answers"]["prepend"], sheet.tally.answers.prepend);
-        assert_eq!(value["lost_requests"], 0);
+        assert_eq!((&value["lost_requests"], &value["unsent_requests"]), (&json!(0), &json!(0)));
         assert_eq!(value["latency"]["p99_9_nanoseconds"], sheet.tally.latency.value_at_quantile(0.999));
         assert_eq!(value["latency"]["max_nanoseconds"], sheet.tally.latency.max());
         assert_eq!(value["seconds"].as_array().unwrap().len(), 3);

@@ -130,6 +130,7 @@ pub(super) mod tests {
             elapsed,
             latency,
             lost: 0,
+            unsent: 0,
             first_failure: None,
             own_time: elapsed / 2,
             spun: Duration::ZERO,
@@ -195,6 +196,9 @@ pub(super) mod tests {
         assert_eq!(heads(|s| s.tally.late = 3), [("Requests were sent late", false)]);
         assert_eq!(heads(|s| s.tally.late = 2), []);
         assert_eq!(heads(|s| s.tally.behind = Duration::from_millis(900)), [("The rate was not kept up", false)]);
+        let mut full = sheet(tally(3));
+        full.tally.unsent = 4321;
+        assert!(full.table().contains("unsent               4,321  due when the run ended"), "{}", full.table());
         assert_eq!(heads(|s| s.tally.lost = 1), [("Requests were lost", true)]);
         assert_eq!(heads(|s| s.tally = tally(0)), [("Nothing was answered", false)]);
         let mut slow = sheet(tally(1));

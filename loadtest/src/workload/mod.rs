@@ -95,6 +95,11 @@ impl Source {
         Ok(planned)
     }
 
+    /// Whether there is always one more.
+    pub(crate) fn is_endless(&self) -> bool {
+        matches!(self.origin, Origin::Mix(_) | Origin::Numbered(_))
+    }
+
     /// What is to be said about the source once it has ended.
     pub(crate) fn summary(&self) -> Option<String> {
         if let Origin::Maillog(log) = &self.origin { Some(log.summary()) } else { None }
