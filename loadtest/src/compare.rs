@@ -71,6 +71,11 @@ fn contestants(args: &Compare) -> Vec<(Kind, Transport)> {
     } else {
         eprintln!("{}: not there, so postgrey is left out; install it or give --postgrey", args.postgrey.display());
     }
+    if args.sqlgrey.exists() {
+        contestants.push((Kind::Sqlgrey, Transport::Tcp));
+    } else {
+        eprintln!("{}: not there, so sqlgrey is left out; install it or give --sqlgrey", args.sqlgrey.display());
+    }
     contestants
 }
 
@@ -80,8 +85,13 @@ fn measure(args: &Compare, round: u32, kind: Kind, transport: Transport) -> Resu
         Kind::Baseline => servers::baseline(&place)?,
         Kind::Irongrey => servers::irongrey(&args.daemon, &place)?,
         Kind::Postgrey => servers::postgrey(&args.postgrey, &place)?,
+        Kind::Sqlgrey => servers::sqlgrey(&args.sqlgrey, &place)?,
     };
-    let requests = if kind == Kind::Postgrey { args.postgrey_requests } else { args.requests };
+    let requests = match kind {
+        Kind::Postgrey => args.postgrey_requests,
+        Kind::Sqlgrey => args.sqlgrey_requests,
+        Kind::Baseline | Kind::Irongrey => args.requests,
+    };
     let workload = Workload::flood(args.daemon.seed);
     accounting::pin_to(args.server_core)?;
     let server = Server::start(command, &place.endpoint, &workload, 0)?;

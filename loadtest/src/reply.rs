@@ -25,10 +25,12 @@ impl Answers {
     /// Counts the reply `line`, without its line end; false if it is nonsense.
     pub(crate) fn count(&mut self, line: &[u8]) -> bool {
         let Some(action) = line.strip_prefix(b"action=") else { return false };
+        // Postfix takes actions in any case, and sqlgrey writes them small.
+        let begins = |word: &[u8]| action.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
         match action {
-            _ if action.starts_with(b"DEFER") || action.starts_with(b"4") => self.deferred += 1,
-            b"DUNNO" => self.dunno += 1,
-            _ if action.starts_with(b"PREPEND ") => self.prepend += 1,
+            _ if begins(b"DEFER") || begins(b"4") => self.deferred += 1,
+            _ if action.eq_ignore_ascii_case(b"DUNNO") => self.dunno += 1,
+            _ if begins(b"PREPEND ") => self.prepend += 1,
             _ if action.is_empty() || action.contains(&b'\n') => return false,
             _ => self.other += 1,
         }
@@ -58,16 +60,18 @@ mod tests {
     #[test]
     fn each_kind_is_told() {
         let mut answers = Answers::default();
-        let lines: [&[u8]; 6] = [
+        let lines: [&[u8]; 8] = [
             b"action=DEFER_IF_PERMIT 4.2.0 Greylisted",
             b"action=DEFER x",
             b"action=450 4.2.0 x",
             b"action=DUNNO",
             b"action=PREPEND X-Greylist: delayed",
             b"action=REJECT no",
+            b"action=defer_if_permit Greylisted",
+            b"action=dunno",
         ];
         assert!(lines.iter().all(|line| answers.count(line)));
-        assert_eq!(answers, Answers { deferred: 3, dunno: 1, prepend: 1, other: 1 });
+        assert_eq!(answers, Answers { deferred: 4, dunno: 2, prepend: 1, other: 1 });
     }
 
     #[test]

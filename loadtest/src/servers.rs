@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::unistd::{Uid, User, chown};
+use nix::unistd::{Group, Uid, User, chown};
 use tempfile::TempDir;
 
 use crate::cli::Daemon;
@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     Baseline,
     Irongrey,
     Postgrey,
+    Sqlgrey,
 }
 
 impl Kind {
@@ -35,6 +36,7 @@ impl Kind {
             Self::Baseline => "baseline",
             Self::Irongrey => "irongrey",
             Self::Postgrey => "postgrey",
+            Self::Sqlgrey => "sqlgrey",
         }
     }
 }
@@ -81,6 +83,21 @@ impl Place {
         self.directory.path().join("state")
     }
 
+    /// Makes the directory for the state: that of `user`, if there is one and greyload is root, else the present user's.
+    /// Returns whose it is.
+    fn make_state(&self, user: &str) -> Result<User> {
+        let state = self.state();
+        std::fs::create_dir(&state)?;
+        let present = Uid::effective();
+        if present.is_root()
+            && let Some(user) = User::from_name(user)?
+        {
+            chown(&state, Some(user.uid), Some(user.gid))?;
+            return Ok(user);
+        }
+        User::from_uid(present)?.with_context(|| format!("user {present} has no name; servers are started under one"))
+    }
+
     fn listen_option(&self) -> [String; 2] {
         match &self.endpoint {
             Endpoint::Inet(address) => ["--inet".to_owned(), address.to_string()],
@@ -106,15 +123,26 @@ pub(crate) fn baseline(place: &Place) -> Result<Command> {
 
 /// The command that runs postgrey with its defaults, as its own user if greyload is root.
 pub(crate) fn postgrey(program: &Path, place: &Place) -> Result<Command> {
-    let state = place.state();
-    std::fs::create_dir(&state)?;
-    if Uid::effective().is_root()
-        && let Some(user) = User::from_name("postgrey")?
-    {
-        chown(&state, Some(user.uid), Some(user.gid))?;
-    }
+    place.make_state("postgrey")?;
     let mut command = Command::new(program);
-    command.arg(place.listen_option().join("=")).arg(format!("--dbdir={}", state.display())).arg("-q");
+    command.arg(place.listen_option().join("=")).arg(format!("--dbdir={}", place.state().display())).arg("-q");
+    Ok(command)
+}
+
+/// The command that runs sqlgrey with its defaults, but with `SQLite`, as its own user if greyload is root.
+pub(crate) fn sqlgrey(program: &Path, place: &Place) -> Result<Command> {
+    let user = place.make_state("sqlgrey")?;
+    let group = Group::from_gid(user.gid)?.map_or_else(|| user.gid.to_string(), |group| group.name);
+    let (inet, state) = (&place.endpoint, place.state());
+    let settings = format!(
+        "inet = {inet}\nuser = {}\ngroup = {group}\nloglevel = 0\ndb_type = SQLite\ndb_name = {}\n",
+        user.name,
+        state.join("sqlgrey.db").display()
+    );
+    let file = state.join("sqlgrey.conf");
+    std::fs::write(&file, settings)?;
+    let mut command = Command::new(program);
+    command.arg("-f").arg(file).stderr(Stdio::null());
     Ok(command)
 }
 

@@ -1,5 +1,6 @@
 //! The command line: what the user typed, without any I/O.
 
+mod compare;
 mod drive;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::endpoint::Endpoint;
 use crate::workload::{Part, WorkloadOptions};
 
+pub(crate) use compare::Compare;
 pub(crate) use drive::Drive;
 
 /// Load generator and benchmarks for greylisting policy servers.
@@ -27,7 +29,7 @@ pub(crate) enum Command {
     Drive(Drive),
     /// Serve as the floor: read up to the blank line, answer DUNNO without looking. Ends when killed.
     Baseline(Baseline),
-    /// Start irongrey, the baseline and postgrey in turn on the same workload and compare them.
+    /// Start irongrey, the baseline, postgrey and sqlgrey in turn on the same workload and compare them.
     Compare(Compare),
     /// Fill a state, kill -9 the daemon, and measure exec to first answer.
     Restart(Restart),
@@ -97,35 +99,6 @@ impl Daemon {
             format!("{}: no such program; build it with cargo build --release or give --irongrey", program.display())
         })
     }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Compare {
-    #[command(flatten)]
-    pub(crate) daemon: Daemon,
-    /// The postgrey program; left out of the comparison if it does not exist.
-    #[arg(long, value_name = "PATH", default_value = "/usr/sbin/postgrey")]
-    pub(crate) postgrey: PathBuf,
-    /// Rounds; in each every server runs once, from an empty state.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) rounds: u32,
-    /// Requests a server and round.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) requests: u64,
-    /// Requests to postgrey a round.
-    #[arg(long, default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) postgrey_requests: u64,
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) connections: u32,
-    /// Core of the server.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) server_core: usize,
-    /// Core of the load.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) load_core: usize,
-    /// Leave irongrey out: the baseline against postgrey alone.
-    #[arg(long)]
-    pub(crate) without_irongrey: bool,
 }
 
 #[derive(Debug, Args)]

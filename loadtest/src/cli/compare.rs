@@ -1,0 +1,42 @@
+//! The options of `compare`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Daemon;
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// The postgrey program; left out of the comparison if it does not exist.
+    #[arg(long, value_name = "PATH", default_value = "/usr/sbin/postgrey")]
+    pub(crate) postgrey: PathBuf,
+    /// The sqlgrey program, run with `SQLite`; left out of the comparison if it does not exist.
+    #[arg(long, value_name = "PATH", default_value = "/usr/sbin/sqlgrey")]
+    pub(crate) sqlgrey: PathBuf,
+    /// Rounds; in each every server runs once, from an empty state.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Requests a server and round.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: u64,
+    /// Requests to postgrey a round.
+    #[arg(long, default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) postgrey_requests: u64,
+    /// Requests to sqlgrey a round.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) sqlgrey_requests: u64,
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// Core of the server.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) server_core: usize,
+    /// Core of the load.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) load_core: usize,
+    /// Leave irongrey out: the baseline against postgrey and sqlgrey alone.
+    #[arg(long)]
+    pub(crate) without_irongrey: bool,
+}
