@@ -12,10 +12,10 @@ use anyhow::{Result, ensure};
 
 use crate::accounting::{self, Memory};
 use crate::cli::Compare;
-use crate::driver::{self, Load, Progress, Tally};
+use crate::driver::{self, Load, Progress, Supply, Tally};
 use crate::report;
 use crate::servers::{self, Kind, Place, Server, Transport};
-use crate::workload::Workload;
+use crate::workload::{self, Workload, WorkloadOptions};
 
 /// One server, on one kind of socket, in one round.
 #[derive(Debug)]
@@ -39,23 +39,34 @@ impl Sample {
     }
 }
 
-/// Runs all rounds and prints the table.
+/// Runs all rounds and prints the tables.
 pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     ensure!(args.server_core != args.load_core, "the server and the load need a core each; see --server-core");
     let contestants = contestants(args);
+    let mut clean = true;
+    for &connections in &args.connections {
+        let samples = rounds(args, connections, &contestants)?;
+        if args.connections.len() > 1 {
+            println!("{connections} connections:\n");
+        }
+        println!("{}", report::comparison(&samples, &contestants, args.workload.workload, args.daemon.markdown));
+        clean &= samples.iter().all(|sample| sample.tally.is_clean());
+    }
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn rounds(args: &Compare, connections: u32, contestants: &[(Kind, Transport)]) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for round in 0..args.rounds {
         let turned = contestants.iter().cycle().skip(round as usize).take(contestants.len());
         for &(kind, transport) in turned {
             eprint!("round {} of {}: {} over {} ...", round + 1, args.rounds, kind.name(), transport.name());
-            let sample = measure(args, round, kind, transport)?;
+            let sample = measure(args, connections, round, kind, transport)?;
             eprintln!(" {:.0} requests a second, {:.2} us", sample.tally.rate(), sample.micros_a_request());
             samples.push(sample);
         }
     }
-    print!("{}", report::comparison(&samples, &contestants, args.daemon.markdown));
-    let clean = samples.iter().all(|sample| sample.tally.is_clean());
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(samples)
 }
 
 fn contestants(args: &Compare) -> Vec<(Kind, Transport)> {
@@ -79,31 +90,62 @@ fn contestants(args: &Compare) -> Vec<(Kind, Transport)> {
     contestants
 }
 
-fn measure(args: &Compare, round: u32, kind: Kind, transport: Transport) -> Result<Sample> {
+fn measure(args: &Compare, connections: u32, round: u32, kind: Kind, transport: Transport) -> Result<Sample> {
     let place = Place::new(&args.daemon.scratch, transport)?;
+    let delay = delay(args, kind);
     let command = match kind {
         Kind::Baseline => servers::baseline(&place)?,
-        Kind::Irongrey => servers::irongrey(&args.daemon, &place)?,
-        Kind::Postgrey => servers::postgrey(&args.postgrey, &place)?,
-        Kind::Sqlgrey => servers::sqlgrey(&args.sqlgrey, &place)?,
+        Kind::Irongrey => servers::irongrey(&args.daemon, &place, delay)?,
+        Kind::Postgrey => servers::postgrey(&args.postgrey, &place, delay)?,
+        Kind::Sqlgrey => servers::sqlgrey(&args.sqlgrey, &place, delay)?,
     };
+    // The first request of a flood, which none of the measurement repeats.
+    let first = Workload::flood(args.workload.seed);
+    accounting::pin_to(args.server_core)?;
+    let server = Server::start(command, &place.endpoint, &first, 0)?;
+    accounting::pin_to(args.load_core)?;
+    let load = load(args, kind, Load::closed(&place.endpoint, connections, first, 1, 0));
+    if args.workload.workload == workload::Kind::Known && kind != Kind::Baseline {
+        prime(&load, delay)?;
+    }
+
+    let pid = server.pid()?;
+    let (machine, processor) = (accounting::machine_time()?, accounting::processor_time(pid)?);
+    let tally = driver::run(&load, &Progress::new(&load)?)?;
+    let processor = accounting::processor_time(pid)?.saturating_sub(processor);
+    let machine = accounting::machine_time()?.saturating_sub(machine);
+    let failure = tally.first_failure.as_deref().unwrap_or("the workload has no requests");
+    ensure!(tally.answers.total() > 0, "{} over {}: no answers: {failure}", kind.name(), transport.name());
+    let foreign = machine.saturating_sub(processor + tally.own_time);
+    let foreign_share = foreign.as_secs_f64() / tally.elapsed.as_secs_f64();
+    Ok(Sample { round, kind, transport, processor, memory: accounting::memory(pid)?, foreign_share, tally })
+}
+
+/// The load for one kind of server: slow ones get fewer requests, and a working set that they can be primed with.
+fn load(args: &Compare, kind: Kind, closed: Load) -> Load {
     let requests = match kind {
         Kind::Postgrey => args.postgrey_requests,
         Kind::Sqlgrey => args.sqlgrey_requests,
         Kind::Baseline | Kind::Irongrey => args.requests,
     };
-    let workload = Workload::flood(args.daemon.seed);
-    accounting::pin_to(args.server_core)?;
-    let server = Server::start(command, &place.endpoint, &workload, 0)?;
-    accounting::pin_to(args.load_core)?;
+    let working_set = args.workload.working_set.min(requests);
+    let supply = Supply::new(&WorkloadOptions { working_set, ..args.workload.clone() });
+    Load { supply, requests: Some(requests), spin: true, ..closed }
+}
 
-    let pid = server.pid()?;
-    let (machine, processor) = (accounting::machine_time()?, accounting::processor_time(pid)?);
-    let load = Load { spin: true, ..Load::closed(&place.endpoint, args.connections, workload, 1, requests) };
-    let tally = driver::run(&load, &Progress::new(&load)?)?;
-    let processor = accounting::processor_time(pid)?.saturating_sub(processor);
-    let machine = accounting::machine_time()?.saturating_sub(machine);
-    let foreign = machine.saturating_sub(processor + tally.own_time);
-    let foreign_share = foreign.as_secs_f64() / tally.elapsed.as_secs_f64();
-    Ok(Sample { round, kind, transport, processor, memory: accounting::memory(pid)?, foreign_share, tally })
+/// The greylisting delay that a server is started with.
+fn delay(args: &Compare, kind: Kind) -> Duration {
+    let seconds = u64::from(args.workload.mix.delay);
+    Duration::from_secs(if kind == Kind::Sqlgrey { seconds.next_multiple_of(60).max(60) } else { seconds })
+}
+
+/// Sends the working set twice, the second time when it passes.
+fn prime(load: &Load, delay: Duration) -> Result<()> {
+    let Supply::Numbered(workload) = &load.supply else { return Ok(()) };
+    let load = Load { requests: workload.working_set(), first: 0, ..load.clone() };
+    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
+    // Stored times are whole seconds.
+    std::thread::sleep(delay + Duration::from_secs(1));
+    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
+    Ok(())
 }

@@ -1,17 +1,16 @@
 //! The command `drive`: one load against a server that runs already, watched, and ended by Ctrl-C with what was done.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::accounting;
 use crate::cli::Drive;
 use crate::driver::{self, Load, Progress, Stop, Supply, Tally};
 use crate::report::{self, Sheet};
-use crate::workload::{Kind, Part};
+use crate::workload::Kind;
 
 /// Without another end.
 const REQUESTS: u64 = 1_000_000;
@@ -39,7 +38,7 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
 
 fn load(args: &Drive) -> Result<Load> {
     ensure!(args.threads <= args.connections, "every thread needs a connection; raise --connections");
-    let supply = supply(args);
+    let supply = Supply::new(&args.workload);
     let has_times = matches!(supply, Supply::Planned(_));
     ensure!(has_times || args.speed.is_none(), "flood and known have no times of their own; give --rate, not --speed");
     let is_endless = args.duration.is_none() && !args.workload.ends();
@@ -58,17 +57,6 @@ fn load(args: &Drive) -> Result<Load> {
         spin: args.spin,
         stop: Stop::on_signals()?,
     })
-}
-
-/// Requests that can be made in place, or those of a source for each thread.
-fn supply(args: &Drive) -> Supply {
-    if let Some(workload) = args.workload.numbered() {
-        return Supply::Numbered(workload);
-    }
-    let options = args.workload.clone();
-    Supply::Planned(Arc::new(move |thread, threads| {
-        options.source(Part::new(thread, threads).context("a thread beyond the last")?)
-    }))
 }
 
 /// Sends the working set twice, with a wait between.

@@ -1,6 +1,7 @@
 //! Bytes of file a triplet: a flood through the daemon, then the sizes of the segments that it filled.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
@@ -11,11 +12,14 @@ use crate::report;
 use crate::servers::{self, Place, Server, Transport};
 use crate::workload::Workload;
 
+/// The daemon's greylisting delay, which lets no triplet pass.
+const DELAY: Duration = Duration::from_secs(300);
+
 /// Floods the daemon and prints the sizes of its segments.
 pub(crate) fn run(args: &Fill) -> Result<ExitCode> {
     let place = Place::new(&args.daemon.scratch, Transport::Unix)?;
-    let workload = Workload::flood(args.daemon.seed);
-    let _server = Server::start(servers::irongrey(&args.daemon, &place)?, &place.endpoint, &workload, 0)?;
+    let workload = Workload::flood(args.seed);
+    let _server = Server::start(servers::irongrey(&args.daemon, &place, DELAY)?, &place.endpoint, &workload, 0)?;
     let load = Load::pipelined(&place.endpoint, workload, 1, args.requests.saturating_sub(1));
     let tally = driver::run(&load, &Progress::new(&load)?)?.check("filling")?;
     let deferred = tally.answers.deferred + 1;

@@ -29,12 +29,11 @@ const LIMIT_FACTOR: u64 = 16;
 /// Fills, kills, and measures the starts.
 pub(crate) fn run(args: &Restart) -> Result<ExitCode> {
     let place = Place::new(&args.daemon.scratch, Transport::Unix)?;
-    let workload = Workload::flood(args.daemon.seed);
+    let workload = Workload::flood(args.seed);
     let triplets = args.state_size / BYTES_A_TRIPLET;
     ensure!(triplets > u64::from(args.times), "--state-size is too small for {} restarts", args.times);
     let command = || {
-        let mut command = servers::irongrey(&args.daemon, &place)?;
-        command.args(["--delay", &format!("{}s", DELAY.as_secs())]);
+        let mut command = servers::irongrey(&args.daemon, &place, DELAY)?;
         command.args(["--max-state", &(args.state_size * LIMIT_FACTOR).to_string()]);
         anyhow::Ok(command)
     };

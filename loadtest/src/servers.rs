@@ -107,10 +107,10 @@ impl Place {
 }
 
 /// The command that runs irongrey with one worker, its default lists, and no decision log.
-pub(crate) fn irongrey(daemon: &Daemon, place: &Place) -> Result<Command> {
+pub(crate) fn irongrey(daemon: &Daemon, place: &Place, delay: Duration) -> Result<Command> {
     let mut command = Command::new(daemon.program()?);
     command.arg("serve").args(place.listen_option()).arg("--state").arg(place.state());
-    command.args(["--workers", "1", "--quiet"]).args(&daemon.extra);
+    command.args(["--workers", "1", "--quiet", "--delay", &format!("{}s", delay.as_secs())]).args(&daemon.extra);
     Ok(command)
 }
 
@@ -122,21 +122,26 @@ pub(crate) fn baseline(place: &Place) -> Result<Command> {
 }
 
 /// The command that runs postgrey with its defaults, as its own user if greyload is root.
-pub(crate) fn postgrey(program: &Path, place: &Place) -> Result<Command> {
+pub(crate) fn postgrey(program: &Path, place: &Place, delay: Duration) -> Result<Command> {
     place.make_state("postgrey")?;
     let mut command = Command::new(program);
-    command.arg(place.listen_option().join("=")).arg(format!("--dbdir={}", place.state().display())).arg("-q");
+    command
+        .arg(place.listen_option().join("="))
+        .arg(format!("--delay={}", delay.as_secs()))
+        .arg(format!("--dbdir={}", place.state().display()))
+        .arg("-q");
     Ok(command)
 }
 
 /// The command that runs sqlgrey with its defaults, but with `SQLite`, as its own user if greyload is root.
-pub(crate) fn sqlgrey(program: &Path, place: &Place) -> Result<Command> {
+pub(crate) fn sqlgrey(program: &Path, place: &Place, delay: Duration) -> Result<Command> {
     let user = place.make_state("sqlgrey")?;
     let group = Group::from_gid(user.gid)?.map_or_else(|| user.gid.to_string(), |group| group.name);
     let (inet, state) = (&place.endpoint, place.state());
     let settings = format!(
-        "inet = {inet}\nuser = {}\ngroup = {group}\nloglevel = 0\ndb_type = SQLite\ndb_name = {}\n",
+        "inet = {inet}\nuser = {}\ngroup = {group}\nloglevel = 0\nreconnect_delay = {}\ndb_type = SQLite\ndb_name = {}\n",
         user.name,
+        delay.as_secs() / 60,
         state.join("sqlgrey.db").display()
     );
     let file = state.join("sqlgrey.conf");

@@ -5,11 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Daemon;
+use crate::workload::WorkloadOptions;
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) daemon: Daemon,
+    /// --delay is also the delay that the servers are started with; sqlgrey takes whole minutes. The working set of `known` is
+    /// sent, and again when it has passed, before the measurement.
+    #[command(flatten)]
+    pub(crate) workload: WorkloadOptions,
     /// The postgrey program; left out of the comparison if it does not exist.
     #[arg(long, value_name = "PATH", default_value = "/usr/sbin/postgrey")]
     pub(crate) postgrey: PathBuf,
@@ -28,8 +33,9 @@ pub(crate) struct Compare {
     /// Requests to sqlgrey a round.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) sqlgrey_requests: u64,
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) connections: u32,
+    /// Connections; several numbers, such as 100,1000,5000, make a table each.
+    #[arg(long, default_value = "100", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: Vec<u32>,
     /// Core of the server.
     #[arg(long, default_value_t = 0)]
     pub(crate) server_core: usize,

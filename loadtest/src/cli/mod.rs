@@ -80,9 +80,6 @@ pub(crate) struct Daemon {
     /// Where the servers' own directories are made and removed; on a disk, not on tmpfs.
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     pub(crate) scratch: PathBuf,
-    /// Seed of the workload.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
     /// Print the table as Markdown.
     #[arg(long)]
     pub(crate) markdown: bool,
@@ -105,6 +102,9 @@ impl Daemon {
 pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) daemon: Daemon,
+    /// Seed of the workload.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// State to fill before the kill, in record and index bytes in use (24 a triplet): a number with K, M or G.
     #[arg(long, default_value = "1G", value_parser = parse_size)]
     pub(crate) state_size: u64,
@@ -120,6 +120,9 @@ pub(crate) struct Restart {
 pub(crate) struct Fill {
     #[command(flatten)]
     pub(crate) daemon: Daemon,
+    /// Seed of the workload.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// Triplets to send.
     #[arg(long, default_value_t = 6_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) requests: u64,

@@ -32,7 +32,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Error, Result};
+use anyhow::{Context, Error, Result};
 
 pub(crate) use self::pace::Rate;
 pub(crate) use self::progress::{Progress, Snapshot};
@@ -47,7 +47,7 @@ use self::pace::Schedule;
 use self::queues::Queues;
 use self::tally::Outcome;
 use crate::endpoint::Endpoint;
-use crate::workload::{Source, Workload};
+use crate::workload::{Part, Source, Workload, WorkloadOptions};
 
 /// How long a server may say nothing, unless the user says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,6 +62,19 @@ pub(crate) enum Supply {
     Numbered(Workload),
     /// In an order that holds within each network.
     Planned(Plan),
+}
+
+impl Supply {
+    /// Requests that can be made in place, or those of a source for each thread.
+    pub(crate) fn new(options: &WorkloadOptions) -> Self {
+        if let Some(workload) = options.numbered() {
+            return Self::Numbered(workload);
+        }
+        let options = options.clone();
+        Self::Planned(Arc::new(move |thread, threads| {
+            options.source(Part::new(thread, threads).context("a thread beyond the last")?)
+        }))
+    }
 }
 
 /// What is to be sent, and how.

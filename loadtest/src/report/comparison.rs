@@ -8,6 +8,7 @@ use crate::compare::Sample;
 use crate::driver::Tally;
 use crate::servers::{Kind, Transport};
 use crate::spread::Spread;
+use crate::workload;
 
 /// From this share of its core on, the generator may be what limits the rate.
 pub(super) const BUSY: f64 = 0.95;
@@ -21,7 +22,12 @@ pub(super) fn at(tally: &Tally, quantile: f64) -> f64 {
 }
 
 /// The table of a comparison, a row for each server and kind of socket, and the remarks below it.
-pub(crate) fn comparison(samples: &[Sample], contestants: &[(Kind, Transport)], markdown: bool) -> String {
+pub(crate) fn comparison(
+    samples: &[Sample],
+    contestants: &[(Kind, Transport)],
+    workload: workload::Kind,
+    markdown: bool,
+) -> String {
     let header = [
         "server",
         "socket",
@@ -38,7 +44,7 @@ pub(crate) fn comparison(samples: &[Sample], contestants: &[(Kind, Transport)], 
     rows.extend(contestants.iter().map(|&(kind, transport)| row(samples, kind, transport)));
     let mut text = table(&rows, markdown);
     text.push('\n');
-    remarks(samples, &mut text);
+    remarks(samples, workload, &mut text);
     text
 }
 
@@ -74,7 +80,7 @@ fn spread(values: impl IntoIterator<Item = f64>, decimals: usize) -> String {
     Spread::of(values).map_or_else(|| "-".to_owned(), |spread| spread.show(decimals))
 }
 
-fn remarks(samples: &[Sample], text: &mut String) {
+fn remarks(samples: &[Sample], workload: workload::Kind, text: &mut String) {
     let mut line = |remark: String| {
         text.push_str(&remark);
         text.push('\n');
@@ -94,9 +100,16 @@ fn remarks(samples: &[Sample], text: &mut String) {
         if let Some(failure) = &sample.tally.first_failure {
             line(format!("{name} over {socket}, round {round}: {} requests lost; {failure}", sample.tally.lost));
         }
-        let other = sample.tally.answers.total() - sample.tally.answers.deferred;
-        if sample.kind != Kind::Baseline && other > 0 {
-            line(format!("{name} over {socket}, round {round}: {other} new triplets were not deferred."));
+        let deferred = sample.tally.answers.deferred;
+        let surprise = match workload {
+            workload::Kind::Flood => (sample.tally.answers.total() - deferred, "new triplets were not deferred"),
+            workload::Kind::Known => (deferred, "known triplets were deferred"),
+            workload::Kind::Mix | workload::Kind::Replay | workload::Kind::Maillog => (0, ""),
+        };
+        if let (1.., what) = surprise
+            && sample.kind != Kind::Baseline
+        {
+            line(format!("{name} over {socket}, round {round}: {} {what}.", surprise.0));
         }
     }
 }

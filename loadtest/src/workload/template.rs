@@ -37,6 +37,11 @@ impl Workload {
         Self { seed, working_set: Some(working_set) }
     }
 
+    /// How many triplets there are, if they repeat.
+    pub(crate) fn working_set(&self) -> Option<u64> {
+        self.working_set
+    }
+
     /// The key of the `number`th request.
     fn key(&self, number: u64) -> u64 {
         let number = self.working_set.map_or(number, |size| number % size);
