@@ -6,16 +6,19 @@
 //! server from its first answer to the end of the load, upkeep and the making of segments included.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
 use crate::accounting::{self, Memory};
 use crate::cli::Compare;
 use crate::driver::{self, Load, Progress, Supply, Tally};
-use crate::report;
+use crate::report::{self, Comparison, Destination};
 use crate::servers::{self, Kind, Place, Server, Transport};
 use crate::workload::{self, Workload, WorkloadOptions};
+
+/// As Postfix's `smtpd_policy_service_timeout`: a server that leaves a connection aside for less is slow, and has its figures.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// One server, on one kind of socket, in one round.
 #[derive(Debug)]
@@ -39,20 +42,26 @@ impl Sample {
     }
 }
 
-/// Runs all rounds and prints the tables.
+/// Runs all rounds, prints the tables, and writes them if that is wished.
 pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     ensure!(args.server_core != args.load_core, "the server and the load need a core each; see --server-core");
-    let contestants = contestants(args);
-    let mut clean = true;
+    let destination = args.report.as_deref().map(Destination::claim).transpose()?;
+    let (contestants, workload, started) = (contestants(args), args.workload.workload, Instant::now());
+    let mut comparisons = Vec::new();
     for &connections in &args.connections {
         let samples = rounds(args, connections, &contestants)?;
+        let comparison = Comparison { connections, workload, contestants: contestants.clone(), samples };
         if args.connections.len() > 1 {
-            println!("{connections} connections:\n");
+            println!("{}:\n", comparison.heading());
         }
-        println!("{}", report::comparison(&samples, &contestants, args.workload.workload, args.daemon.markdown));
-        clean &= samples.iter().all(|sample| sample.tally.is_clean());
+        println!("{}", comparison.table(args.daemon.markdown));
+        comparisons.push(comparison);
     }
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if let Some(destination) = &destination {
+        report::write_comparisons(&comparisons, started.elapsed(), destination)?;
+    }
+    let mut samples = comparisons.iter().flat_map(|comparison| &comparison.samples);
+    Ok(if samples.all(|sample| sample.tally.is_clean()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn rounds(args: &Compare, connections: u32, contestants: &[(Kind, Transport)]) -> Result<Vec<Sample>> {
@@ -130,7 +139,7 @@ fn load(args: &Compare, kind: Kind, closed: Load) -> Load {
     };
     let working_set = args.workload.working_set.min(requests);
     let supply = Supply::new(&WorkloadOptions { working_set, ..args.workload.clone() });
-    Load { supply, requests: Some(requests), spin: true, ..closed }
+    Load { supply, requests: Some(requests), patience: PATIENCE, spin: true, ..closed }
 }
 
 /// The greylisting delay that a server is started with.

@@ -42,6 +42,9 @@ pub(crate) struct Compare {
     /// Core of the load.
     #[arg(long, default_value_t = 1)]
     pub(crate) load_core: usize,
+    /// Write the tables as a page and every round as JSON into this directory, which must be new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report: Option<PathBuf>,
     /// Leave irongrey out: the baseline against postgrey and sqlgrey alone.
     #[arg(long)]
     pub(crate) without_irongrey: bool,

@@ -37,7 +37,8 @@ pub(crate) struct Drive {
     /// Send up to so many requests in one write, and the next when all are answered.
     #[arg(long, value_name = "REQUESTS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) batch: u32,
-    /// Give a server up that answers nobody for this time, and a connection if others are answered what they asked so much later.
+    /// Give a server up that answers nobody for this time, and a connection that waits while what others asked so much later
+    /// is answered.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) patience: Duration,
     /// Never sleep: finer latencies at a low rate, for a whole core a thread.

@@ -4,6 +4,7 @@
 //! doubtful (a busy generator, other work on the machine, lost requests) is said in words below the table.
 
 use super::tables::table;
+use super::units::harmless;
 use crate::compare::Sample;
 use crate::driver::Tally;
 use crate::servers::{Kind, Transport};
@@ -21,31 +22,89 @@ pub(super) fn at(tally: &Tally, quantile: f64) -> f64 {
     tally.latency.value_at_quantile(quantile) as f64 / 1000.0
 }
 
-/// The table of a comparison, a row for each server and kind of socket, and the remarks below it.
-pub(crate) fn comparison(
-    samples: &[Sample],
-    contestants: &[(Kind, Transport)],
-    workload: workload::Kind,
-    markdown: bool,
-) -> String {
-    let header = [
-        "server",
-        "socket",
-        "requests/s",
-        "us CPU a request",
-        "CPU to baseline",
-        "rate to postgrey",
-        "p50 us",
-        "p99 us",
-        "RSS MiB",
-        "RssAnon MiB",
-    ];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
-    rows.extend(contestants.iter().map(|&(kind, transport)| row(samples, kind, transport)));
-    let mut text = table(&rows, markdown);
-    text.push('\n');
-    remarks(samples, workload, &mut text);
-    text
+/// Servers side by side, with one number of connections.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    pub(crate) connections: u32,
+    pub(crate) workload: workload::Kind,
+    pub(crate) contestants: Vec<(Kind, Transport)>,
+    pub(crate) samples: Vec<Sample>,
+}
+
+impl Comparison {
+    /// What tells it from others.
+    pub(crate) fn heading(&self) -> String {
+        format!("{} with {} connections", self.workload, self.connections)
+    }
+
+    /// The table, and the remarks below it.
+    pub(crate) fn table(&self, markdown: bool) -> String {
+        let mut text = table(&self.rows(), markdown);
+        text.push('\n');
+        for remark in self.remarks() {
+            text.push_str(&remark);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The header, and a row for each server and kind of socket.
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
+        let header = [
+            "server",
+            "socket",
+            "requests/s",
+            "us CPU a request",
+            "CPU to baseline",
+            "rate to postgrey",
+            "p50 us",
+            "p99 us",
+            "RSS MiB",
+            "RssAnon MiB",
+        ];
+        let mut rows = vec![header.map(str::to_owned).to_vec()];
+        rows.extend(self.contestants.iter().map(|&(kind, transport)| row(&self.samples, kind, transport)));
+        rows
+    }
+
+    /// How the figures came about, and what makes them doubtful.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let samples = &self.samples;
+        let shares = |value: fn(&Sample) -> f64| spread(samples.iter().map(|s| value(s) * 100.0), 0);
+        let mut remarks = vec![
+            "Each figure is the median of the rounds (minimum to maximum); ratios are taken within a round.".to_owned(),
+            format!("The generator needed {}% of its core.", shares(|s| s.tally.own_share())),
+            format!("Other work on the machine took {}% of a core.", shares(|s| s.foreign_share)),
+        ];
+        if samples.iter().any(|s| s.foreign_share > DISTURBED) {
+            remarks.push("The machine was not quiet: the rates and latencies are doubtful.".to_owned());
+        }
+        remarks.extend(samples.iter().flat_map(|sample| self.doubts(sample)));
+        remarks
+    }
+
+    /// What is to be said about one round of one server.
+    fn doubts(&self, sample: &Sample) -> Vec<String> {
+        let tally = &sample.tally;
+        let place = format!("{} over {}, round {}", sample.kind.name(), sample.transport.name(), sample.round + 1);
+        let mut doubts = Vec::new();
+        if tally.own_share() >= BUSY {
+            doubts.push(format!("{place}: the generator may be what limits the rate."));
+        }
+        if let Some(failure) = &tally.first_failure {
+            doubts.push(format!("{place}: {} requests lost; {}", tally.lost, harmless(failure)));
+        }
+        let (surprising, what) = match self.workload {
+            _ if sample.kind == Kind::Baseline => (0, ""),
+            workload::Kind::Flood => (tally.answers.total() - tally.answers.deferred, "new triplets were not deferred"),
+            workload::Kind::Known => (tally.answers.deferred, "known triplets were deferred"),
+            workload::Kind::Mix | workload::Kind::Replay | workload::Kind::Maillog => (0, ""),
+        };
+        if surprising > 0 {
+            doubts.push(format!("{place}: {surprising} {what}."));
+        }
+        doubts
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a process has far less than 2^52 bytes")]
@@ -78,38 +137,4 @@ fn row(samples: &[Sample], kind: Kind, transport: Transport) -> Vec<String> {
 
 fn spread(values: impl IntoIterator<Item = f64>, decimals: usize) -> String {
     Spread::of(values).map_or_else(|| "-".to_owned(), |spread| spread.show(decimals))
-}
-
-fn remarks(samples: &[Sample], workload: workload::Kind, text: &mut String) {
-    let mut line = |remark: String| {
-        text.push_str(&remark);
-        text.push('\n');
-    };
-    line("Each figure is the median of the rounds (minimum to maximum); ratios are taken within a round.".to_owned());
-    let shares = |value: fn(&Sample) -> f64| spread(samples.iter().map(|s| value(s) * 100.0), 0);
-    line(format!("The generator needed {}% of its core.", shares(|s| s.tally.own_share())));
-    line(format!("Other work on the machine took {}% of a core.", shares(|s| s.foreign_share)));
-    if samples.iter().any(|s| s.foreign_share > DISTURBED) {
-        line("The machine was not quiet: the rates and latencies are doubtful.".to_owned());
-    }
-    for sample in samples {
-        let (name, socket, round) = (sample.kind.name(), sample.transport.name(), sample.round + 1);
-        if sample.tally.own_share() >= BUSY {
-            line(format!("{name} over {socket}, round {round}: the generator may be what limits the rate."));
-        }
-        if let Some(failure) = &sample.tally.first_failure {
-            line(format!("{name} over {socket}, round {round}: {} requests lost; {failure}", sample.tally.lost));
-        }
-        let deferred = sample.tally.answers.deferred;
-        let surprise = match workload {
-            workload::Kind::Flood => (sample.tally.answers.total() - deferred, "new triplets were not deferred"),
-            workload::Kind::Known => (deferred, "known triplets were deferred"),
-            workload::Kind::Mix | workload::Kind::Replay | workload::Kind::Maillog => (0, ""),
-        };
-        if let (1.., what) = surprise
-            && sample.kind != Kind::Baseline
-        {
-            line(format!("{name} over {socket}, round {round}: {} {what}.", surprise.0));
-        }
-    }
 }

@@ -19,12 +19,7 @@ pub(super) fn report(sheet: &Sheet) -> String {
         "generator": concat!("greyload ", env!("CARGO_PKG_VERSION")),
         "command_line": sheet.machine.command_line,
         "started_utc": sheet.machine.started.to_string(),
-        "machine": {
-            "cores": sheet.machine.cores,
-            "processor": sheet.machine.processor,
-            "memory_bytes": sheet.machine.memory_bytes,
-            "kernel": sheet.machine.kernel,
-        },
+        "machine": sheet.machine.json(),
         "settings": settings,
         "first_failure": tally.first_failure,
         "interrupted": tally.interrupted,
@@ -50,7 +45,7 @@ pub(super) fn report(sheet: &Sheet) -> String {
     format!("{value:#}\n")
 }
 
-fn answers(answers: Answers) -> Value {
+pub(super) fn answers(answers: Answers) -> Value {
     let mut map: Map<_, _> = kinds(answers).map(|(kind, part, _)| (kind.to_owned(), part.into())).into_iter().collect();
     map.insert("all".to_owned(), answers.total().into());
     map.into()

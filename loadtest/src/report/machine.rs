@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use procfs::{CpuInfo, Current, Meminfo};
+use serde_json::{Value, json};
 
 /// The machine of the generator.
 #[derive(Clone, Debug)]
@@ -40,6 +41,16 @@ impl Machine {
     /// When the run began, to the second.
     pub(super) fn started_utc(&self) -> String {
         self.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    }
+
+    /// The machine's part of a file.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "cores": self.cores,
+            "processor": self.processor,
+            "memory_bytes": self.memory_bytes,
+            "kernel": self.kernel,
+        })
     }
 
     /// Name and value of each fact.

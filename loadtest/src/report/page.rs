@@ -3,9 +3,12 @@
 //! It is well formed as XML, so that every tool can read it, and all that varies is escaped by the template. What a reader
 //! must know first stands first: verdicts, then the main figures, the plots, all figures, and how to repeat the run.
 
+use std::time::Duration;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::figures::{Figures, Verdict, kinds};
+use super::machine::Machine;
 use super::plots;
 use super::sheet::Sheet;
 use super::units::{count, harmless, rate, span};
@@ -15,10 +18,28 @@ const STYLE: &str = include_str!("page.css");
 const META: &str = "<meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\
                     <meta name=\"color-scheme\" content=\"light dark\"/>";
 
-/// The whole page.
+/// The page of a run.
 pub(super) fn report(sheet: &Sheet) -> String {
     let figures = sheet.figures();
-    let title = harmless(&sheet.title);
+    let main = html! {
+        (patterns())
+        @for verdict in figures.verdicts() { (notice(&verdict)) }
+        (summary(&figures))
+        @for figure in plots::figures(&figures) {
+            figure {
+                h2 { (figure.heading) }
+                (figure.drawing)
+                figcaption { (figure.caption) }
+            }
+        }
+        (results(sheet))
+        (origin(&sheet.machine, &settings(sheet), &files()))
+    };
+    whole(&harmless(&sheet.title), &sheet.machine, sheet.tally.elapsed, &main)
+}
+
+/// A page around what is measured.
+pub(super) fn whole(title: &str, machine: &Machine, elapsed: Duration, main: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -28,24 +49,11 @@ pub(super) fn report(sheet: &Sheet) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (patterns())
                 header {
                     h1 { (title) }
-                    p { (sheet.machine.started_utc()) ", for " (span(sheet.tally.elapsed)) }
+                    p { (machine.started_utc()) ", for " (span(elapsed)) }
                 }
-                main {
-                    @for verdict in figures.verdicts() { (notice(&verdict)) }
-                    (summary(&figures))
-                    @for figure in plots::figures(&figures) {
-                        figure {
-                            h2 { (figure.heading) }
-                            (figure.drawing)
-                            figcaption { (figure.caption) }
-                        }
-                    }
-                    (results(sheet))
-                    (origin(sheet))
-                }
+                main { (main) }
             }
         }
     };
@@ -115,22 +123,30 @@ fn glossary(is_open: bool) -> Markup {
     }
 }
 
-fn origin(sheet: &Sheet) -> Markup {
-    let settings = sheet.settings.iter().map(|(name, value)| (harmless(name), harmless(value)));
-    let facts = sheet.machine.facts().into_iter().map(|(name, value)| (name.to_owned(), harmless(&value)));
+/// How to repeat it: the command, what was set, the machine, and what lies beside the page.
+pub(super) fn origin(machine: &Machine, settings: &Markup, files: &Markup) -> Markup {
+    let facts = machine.facts().into_iter().map(|(name, value)| (name.to_owned(), harmless(&value)));
     html! {
         section {
             h2 { "To repeat it" }
-            pre { code { (harmless(&sheet.machine.command_line)) } }
+            pre { code { (harmless(&machine.command_line)) } }
             div class="columns" {
-                (pairs("Settings", settings))
+                (settings)
                 (pairs("Machine of the generator", facts))
             }
-            p class="files" {
-                "Beside this page: " code { "report.json" } " (all figures, second by second), " code { "latency.hgrm" }
-                " and " code { "latency.hlog" } " (every latency, for the tools around HdrHistogram)."
-            }
+            p class="files" { (files) }
         }
+    }
+}
+
+fn settings(sheet: &Sheet) -> Markup {
+    pairs("Settings", sheet.settings.iter().map(|(name, value)| (harmless(name), harmless(value))))
+}
+
+fn files() -> Markup {
+    html! {
+        "Beside this page: " code { "report.json" } " (all figures, second by second), " code { "latency.hgrm" }
+        " and " code { "latency.hlog" } " (every latency, for the tools around HdrHistogram)."
     }
 }
 

@@ -44,6 +44,12 @@ impl Destination {
         ensure!(entries.next().is_none(), "{place}: is not empty; give --report a new or an empty directory");
         Ok(Self(path.to_owned()))
     }
+
+    /// Writes a file into it.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.0.join(name);
+        fs::write(&path, bytes).with_context(|| format!("{}: cannot write", path.display()))
+    }
 }
 
 impl Sheet {
@@ -67,15 +73,11 @@ impl Sheet {
 
     /// Writes all files.
     pub(crate) fn write_to(&self, destination: &Destination) -> Result<()> {
-        let write = |name: &str, bytes: &[u8]| {
-            let path = destination.0.join(name);
-            fs::write(&path, bytes).with_context(|| format!("{}: cannot write", path.display()))
-        };
         let tally = &self.tally;
-        write("report.html", page::report(self).as_bytes())?;
-        write("report.json", json::report(self).as_bytes())?;
-        write("latency.hgrm", histogram::distribution(&tally.latency).as_bytes())?;
-        write(
+        destination.write("report.html", page::report(self).as_bytes())?;
+        destination.write("report.json", json::report(self).as_bytes())?;
+        destination.write("latency.hgrm", histogram::distribution(&tally.latency).as_bytes())?;
+        destination.write(
             "latency.hlog",
             &histogram::interval_log(&tally.latency, self.machine.started.try_into()?, tally.elapsed)?,
         )
