@@ -1,8 +1,9 @@
 //! `greyload`, the load generator for greylisting policy servers.
 //!
-//! Drivers in a closed and an open loop, seeded workloads, a server that does nothing as the baseline, and the measurements
-//! that docs/BENCHMARKS.md shows: `compare` (rate, processor time, memory, latency), `restart` (time to the first answer after
-//! `kill -9`) and `fill` (bytes of file a triplet). `requests` writes a workload to a file.
+//! `drive` sends a `workload` to a server in a closed or an open loop (`driver`) and shows what came of it (`report`);
+//! docs/LOADTEST.md is for those who use it. `requests` writes a workload to a file, `baseline` is a server that does nothing.
+//! The measurements of docs/BENCHMARKS.md: `compare` (rate, processor time, memory, latency, side by side), `restart` (time to
+//! the first answer after `kill -9`) and `fill` (bytes of file a triplet).
 
 mod accounting;
 mod baseline;

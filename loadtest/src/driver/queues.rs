@@ -188,7 +188,9 @@ impl Queues {
     /// When the next request is due whose own time is `own`; `None`: as soon as it can be sent.
     fn due(&self, own: Option<Duration>) -> Result<Option<u64>> {
         if let Some(speed) = self.share.speed {
-            let own = own.context("a request has no time of its own to be sent at; give --rate in place of --speed")?;
+            let own = own.context(
+                "a request has no time of its own; give --rate, not --speed, or record times (requests --test-clock)",
+            )?;
             return Ok(Some(at_speed(own, speed)));
         }
         Ok(self.share.schedule.map(|schedule| schedule.due(self.index)))
