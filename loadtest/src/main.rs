@@ -20,6 +20,7 @@ mod requests;
 mod restart;
 mod servers;
 mod spread;
+mod verify;
 mod workload;
 
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Compare(args) => compare::run(&args),
         Command::Restart(args) => restart::run(&args),
         Command::Fill(args) => fill::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Requests(args) => requests::run(&args),
     }
 }

@@ -2,6 +2,7 @@
 
 mod compare;
 mod drive;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::workload::{Part, WorkloadOptions};
 
 pub(crate) use compare::Compare;
 pub(crate) use drive::Drive;
+pub(crate) use verify::Verify;
 
 /// Load generator and benchmarks for greylisting policy servers.
 #[derive(Debug, Parser)]
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Restart(Restart),
     /// Flood the daemon and measure the bytes of file that a triplet takes in full segments.
     Fill(Fill),
+    /// Start irongrey, kill it now and then, and compare each answer with an independent model of greylisting.
+    Verify(Verify),
     /// Write a workload's requests in the protocol's form, to look at them or to replay them.
     Requests(Requests),
 }
@@ -69,7 +73,7 @@ pub(crate) struct Baseline {
 }
 
 /// How irongrey is found and where its state is put.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Daemon {
     /// The irongrey program; by default the one beside greyload.
     #[arg(long, value_name = "PATH")]
