@@ -27,7 +27,7 @@ pub(super) struct Contents {
     pub(super) secret: Secret,
     files: Vec<SegmentFile>,
     last_run: LastRun,
-    /// There was no segment, damaged or not.
+    /// There was no segment, damaged now or set aside before.
     is_new: bool,
 }
 
@@ -35,9 +35,10 @@ impl Contents {
     /// Looks through the directory; damaged files are set aside once nothing forbids the start.
     pub(super) fn read(directory: &Directory) -> Result<Self, OpenError> {
         let io = |what| OpenError::io(directory.path(), what);
-        let paths = Listing::read(directory.path()).map_err(io("list the directory"))?.segments;
-        let is_new = paths.is_empty();
-        let secret = directory.secret(!is_new)?;
+        let Listing { segments: paths, set_aside: aside, .. } =
+            Listing::read(directory.path()).map_err(io("list the directory"))?;
+        let is_new = paths.is_empty() && aside.is_empty();
+        let secret = directory.secret(!paths.is_empty())?;
         // Before a file is opened, as one that is given room is not the same any more.
         let last_run = LastRun::read(directory.path());
         let (mut files, mut damaged) = (Vec::new(), Vec::new());

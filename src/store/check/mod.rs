@@ -193,7 +193,7 @@ impl Report {
             directory: &self.directory,
             starter: &self.starter,
             workers: self.workers,
-            is_new: !has_segments,
+            is_new: !has_segments && self.set_aside.is_empty(),
             makes_key: !has_segments && fs::symlink_metadata(self.directory.join("key")).is_err(),
             sets_aside: self.damaged.first().map(|(path, _)| &**path),
             removes: unused.map(|(_, survey)| &*survey.path),

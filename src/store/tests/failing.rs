@@ -275,9 +275,14 @@ fn a_full_disk_with_no_segment_at_all_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let tape = Tape::start(&dir.path().join("state"));
     drop(open(dir.path()));
+    let state = dir.path().join("state");
     for name in segment_files(dir.path()) {
-        fs::remove_file(dir.path().join("state").join(name)).unwrap();
+        fs::remove_file(state.join(name)).unwrap();
     }
     tape.let_disk_be_full(true);
     assert_eq!(open_at(dir.path(), NOW).unwrap_err().exit_code(), 1);
+    // One that was in use lets mail flow, in the second start as in the one that set the last segment aside.
+    fs::write(state.join("pending-00000001.bad"), "damaged").unwrap();
+    let store = open(dir.path());
+    assert_eq!(pend(&store, &mut store.writer(), 0..1, NOW), Err(Full));
 }
