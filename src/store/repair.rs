@@ -1,6 +1,5 @@
 //! What an unclean end leaves to do: fill marks set right, an index rebuilt from its records, or single slots added to one.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -8,12 +7,14 @@ use std::time::{Duration, Instant};
 use super::file::SegmentFile;
 use super::format::RingKind;
 use crate::atomics::{AtomicU64, Ordering};
-use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment};
+use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment, Tag};
 
 /// How long one step may last: the spares wait meanwhile.
 const STEP: Duration = Duration::from_millis(10);
 /// How many slots are fetched ahead of being set.
-const AHEAD: usize = 32;
+const AHEAD: usize = 16;
+/// How many records are looked through before what is found in them is set.
+const TOGETHER: usize = 1 << 21;
 /// Bytes of an index that are read in at once.
 const PIECE: usize = 16 << 20;
 
@@ -33,41 +34,49 @@ pub(super) fn rebuild(file: &SegmentFile, threads: usize) {
     });
 }
 
-fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> bool) {
+fn clear_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> bool) {
     let shard_slots = geometry.slots() / SHARDS as usize;
     debug_assert!(shard_slots.is_multiple_of(LINE_SLOTS));
-    for (shard, slots) in (0..).zip(file.slots().chunks(shard_slots)).filter(|(shard, _)| mine(*shard)) {
-        let _: u32 = shard;
+    for (_, slots) in (0..).zip(file.slots().chunks(shard_slots)).filter(|(shard, _)| mine(*shard)) {
         // A page of zeros that is only read stays clean.
         slots.iter().filter(|slot| slot.load(Ordering::Relaxed) != 0).for_each(|slot| slot.store(0, Ordering::Relaxed));
     }
-    // Each slot is somewhere else in memory: it is fetched while those before it are set.
-    let mut waiting = VecDeque::with_capacity(AHEAD);
+}
+
+fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> bool) {
+    clear_shards(file, geometry, &mine);
     let mut repeated = Vec::new();
     let record = |tag, position| record_at(file, position).filter(|record| record.tag == tag);
-    let mut set = |(tag, position)| {
+    let mut set = |tag, position| {
         if file.ring() == RingKind::Pending
             && geometry.find(file.slots(), tag).any(|other| record(tag, other).is_some())
         {
             repeated.push(tag);
         }
-        geometry.insert(file.slots(), tag, position, |_| false)
+        geometry.insert(file.slots(), tag, position, |_| false);
     };
-    for (position, words) in (0..).zip(file.records().chunks_exact(2)) {
-        let [tag, word] = [&words[0], &words[1]].map(|word| word.load(Ordering::Relaxed));
-        if tag == 0 {
-            continue;
-        }
-        if let Some(record) = Record::unpack(tag, word).filter(|record| mine(Geometry::shard(record.tag))) {
-            if waiting.len() == AHEAD {
-                waiting.pop_front().map(&mut set);
+    // The slots of one shard lie close together: its records are set one after the other, some thousands at a time.
+    let mut shards: Vec<Vec<(Tag, u32)>> = vec![Vec::new(); SHARDS as usize];
+    let mut set_all = |shard: &mut Vec<(Tag, u32)>| {
+        for (index, &(tag, position)) in shard.iter().enumerate() {
+            if let Some(&(ahead, _)) = shard.get(index + AHEAD) {
+                file.prefetch(geometry.home(ahead));
             }
-            file.prefetch(geometry.home(record.tag));
-            waiting.push_back((record.tag, position));
+            set(tag, position);
         }
-    }
-    for left in waiting {
-        set(left);
+        shard.clear();
+    };
+    let mut positions = 0..file.header().capacity;
+    while !positions.is_empty() {
+        for position in positions.by_ref().take(TOGETHER) {
+            let at = position as usize * 2;
+            let Some(tag) = Tag::from_bits(file.records()[at].load(Ordering::Relaxed)) else { continue };
+            let shard = Geometry::shard(tag);
+            if mine(shard) && record_at(file, position).is_some() {
+                shards[shard as usize].push((tag, position));
+            }
+        }
+        shards.iter_mut().for_each(&mut set_all);
     }
     // Of several first attempts it counts which came later, and that the positions of two writers do not tell. In the order of
     // time one that was given up stays so.
