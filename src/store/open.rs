@@ -16,7 +16,7 @@ use super::file::{BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
 use super::last_run::LastRun;
 use super::listing::Listing;
-use super::repair::{raise_marks, rebuild};
+use super::repair::{has_lost_marks, raise_marks, rebuild};
 use super::sizing::Bounds;
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
@@ -64,6 +64,7 @@ impl Contents {
         for file in self.files.iter().filter(|file| file.sealed_at().is_none()) {
             match self.last_run {
                 LastRun::Clean => {}
+                LastRun::SameBoot { workers } if has_lost_marks(file, workers) => rebuild(file, threads),
                 LastRun::SameBoot { workers } => raise_marks(file, workers),
                 LastRun::OtherBoot => rebuild(file, threads),
             }

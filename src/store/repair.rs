@@ -115,6 +115,13 @@ pub(super) fn raise_marks(file: &SegmentFile, workers: usize) {
     }
 }
 
+/// Whether records stand where a process that died in the same boot with so many `workers` cannot have left them without a
+/// mark: the file system was lost and mounted again, or a copy was put in the place of its files.
+pub(super) fn has_lost_marks(file: &SegmentFile, workers: usize) -> bool {
+    let words = file.records().chunks_exact(CHUNK as usize * 2).skip(file.chunks_used() as usize + workers);
+    words.flat_map(|chunk| &chunk[..2]).any(|word| word.load(Ordering::Relaxed) != 0)
+}
+
 /// After the process died in the same boot: its records get the slots that they lack, beside the workers, a little at a
 /// time. The chunks that the workers claim meanwhile are not its business.
 #[derive(Debug, Default)]
