@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::file::SegmentFile;
 use super::format::RingKind;
 use crate::atomics::{AtomicU64, Ordering};
-use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Record, SHARDS, Segment, Tag};
+use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Other, Placed, Record, SHARDS, Segment, Tag};
 
 /// How long one step may last: the spares wait meanwhile.
 const STEP: Duration = Duration::from_millis(10);
@@ -23,13 +23,24 @@ const PIECE: usize = 16 << 20;
 /// Before the segment is served; each of `threads` does its own shards, so no slot is contended.
 pub(super) fn rebuild(file: &SegmentFile, threads: usize) {
     file.read_in();
-    for (chunk, fill) in file.fills().iter().enumerate() {
-        fill.store(last_used(file, chunk), Ordering::Relaxed);
-    }
+    set_marks(file, threads);
     let geometry = Geometry::new(file.header().capacity);
     std::thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || rebuild_shards(file, geometry, |shard| shard as usize % threads == thread));
+        }
+    });
+}
+
+fn set_marks(file: &SegmentFile, threads: usize) {
+    let each = file.fills().len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        for (part, fills) in file.fills().chunks(each).enumerate() {
+            scope.spawn(move || {
+                for (chunk, fill) in (part * each..).zip(fills) {
+                    fill.store(last_used(file, chunk), Ordering::Relaxed);
+                }
+            });
         }
     });
 }
@@ -48,12 +59,16 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
     let mut repeated = Vec::new();
     let record = |tag, position| record_at(file, position).filter(|record| record.tag == tag);
     let mut set = |tag, position| {
-        if file.ring() == RingKind::Pending
-            && geometry.find(file.slots(), tag).any(|other| record(tag, other).is_some())
-        {
+        let Some(new) = record(tag, position) else { return };
+        let placed = geometry.place(file.slots(), tag, position, |other| match record(tag, other) {
+            Some(other) if other.covers(&new) => Other::IsEnough,
+            Some(other) if new.covers(&other) => Other::GivesWay,
+            Some(_) => Other::StaysBeside,
+            None => Other::OfAnotherTag,
+        });
+        if placed == Placed::BesideAnother && file.ring() == RingKind::Pending {
             repeated.push(tag);
         }
-        geometry.insert(file.slots(), tag, position, |_| false);
     };
     // The slots of one shard lie close together: its records are set one after the other, some thousands at a time.
     let mut shards: Vec<Vec<(Tag, u32)>> = vec![Vec::new(); SHARDS as usize];
@@ -66,7 +81,7 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
         }
         shard.clear();
     };
-    let mut positions = 0..file.header().capacity;
+    let mut positions = 0..file.chunks_used() * CHUNK;
     while !positions.is_empty() {
         for position in positions.by_ref().take(TOGETHER) {
             let at = position as usize * 2;
@@ -117,8 +132,12 @@ pub(super) fn raise_marks(file: &SegmentFile, workers: usize) {
 
 /// Whether records stand where a process that died in the same boot with so many `workers` cannot have left them without a
 /// mark: the file system was lost and mounted again, or a copy was put in the place of its files.
+///
+/// It is enough to look at as many chunks as show it. What a round of syncing made durable came with all that stood in the
+/// chunks claimed before, and of those each worker has one at most in which nothing stands yet.
 pub(super) fn has_lost_marks(file: &SegmentFile, workers: usize) -> bool {
-    let words = file.records().chunks_exact(CHUNK as usize * 2).skip(file.chunks_used() as usize + workers);
+    let chunks = file.records().chunks_exact(CHUNK as usize * 2);
+    let words = chunks.skip(file.chunks_used() as usize + workers).take(workers + 1);
     words.flat_map(|chunk| &chunk[..2]).any(|word| word.load(Ordering::Relaxed) != 0)
 }
 

@@ -39,6 +39,28 @@ pub enum Inserted {
     NoSlot,
 }
 
+/// What the position in another slot is to one that is [placed](Geometry::place).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// There is nothing there about this tag.
+    OfAnotherTag,
+    /// The new one adds nothing to it.
+    IsEnough,
+    /// It adds nothing to the new one.
+    GivesWay,
+    /// Both are needed.
+    StaysBeside,
+}
+
+/// Where a position has been [placed](Geometry::place).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// In the only slot that says anything about its tag, if there was room, or nowhere, as there was no need.
+    Alone,
+    /// Behind another one of its tag.
+    BesideAnother,
+}
+
 impl Geometry {
     /// The geometry for `capacity` records. INVARIANT: a multiple of 4,096 and at most 2^26.
     pub fn new(capacity: u32) -> Self {
@@ -105,6 +127,26 @@ impl Geometry {
             last = self.position(tag, found).or(last);
         }
         Inserted::NoSlot
+    }
+
+    /// Points a slot of `tag` at `position`, with no more slots for a tag than it needs: in the place of one that is not
+    /// needed any more, or in an empty one. Nobody else may use the slots.
+    pub fn place(&self, slots: &[AtomicU32], tag: Tag, position: u32, is: impl Fn(u32) -> Other) -> Placed {
+        let mut placed = Placed::Alone;
+        for slot in self.probe(tag) {
+            let found = slots[slot].load(Ordering::Relaxed);
+            let other = self.position(tag, found).map_or(Other::OfAnotherTag, &is);
+            match other {
+                Other::IsEnough => return Placed::Alone,
+                Other::StaysBeside => placed = Placed::BesideAnother,
+                Other::OfAnotherTag | Other::GivesWay => {}
+            }
+            if found == 0 || other == Other::GivesWay {
+                slots[slot].store(self.slot_tag(tag) | (position + 1), Ordering::Relaxed);
+                return placed;
+            }
+        }
+        placed
     }
 
     /// Puts the slots of `tag` for whose positions there is a key into the order of their keys. Nobody else may use the slots.

@@ -23,7 +23,7 @@ mod tag;
 mod tests;
 
 pub use entry::{Entry, Lifetimes};
-pub use index::{Geometry, LINE_SLOTS, SHARDS};
+pub use index::{Geometry, LINE_SLOTS, Other, Placed, SHARDS};
 pub use lease::{Lease, Watch};
 pub use record::{Kind, MAX_COUNT, Record};
 pub use ring::{Loaded, NoSpare, Ring, View, Writable, is_unread};

@@ -139,18 +139,3 @@ fn what_is_taken_for_unused_is_not_removed_with_records_in_it() {
     drop(open(dir.path()));
     assert!(!path.exists() && path.with_extension("bad").exists());
 }
-
-/// The marks are not synced, the records are: the file system was lost and mounted again in the same boot.
-#[test]
-fn records_whose_marks_were_lost_in_the_same_boot_are_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    pend(&store, &mut store.writer(), 0..20_000, NOW).unwrap();
-    let active = Arc::clone(store.pending.load().active().unwrap());
-    active.memory().fills().iter().for_each(|fill| fill.store(0, Ordering::Relaxed));
-    active.memory().slots().iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
-    drop((store, active));
-    let store = open(dir.path());
-    let is_known = |number| store.writer().session().triplet(tag(&store, number), NOW) != Triplet::Unknown;
-    assert_eq!((0..20_000).filter(|&number| !is_known(number)).count(), 0);
-}

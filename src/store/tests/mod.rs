@@ -9,6 +9,7 @@ mod golden;
 mod latency;
 mod model;
 mod power;
+mod rebuild;
 mod rings;
 mod start;
 mod start_time;

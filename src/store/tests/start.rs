@@ -78,59 +78,6 @@ fn a_record_whose_slot_a_killed_process_had_not_set_is_found_after_upkeep() {
     }
 }
 
-/// The later one stands at the lower position.
-#[test]
-fn of_two_workers_attempts_the_later_one_counts_after_another_boot_as_before() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let (mut one, mut other, anew) = (store.writer(), store.writer(), NOW.plus(RULES.retry_window + 1));
-    pend(&store, &mut one, 0..1, NOW).unwrap();
-    pend(&store, &mut other, 1..100, NOW).unwrap();
-    pend(&store, &mut one, 1..100, anew).unwrap();
-    drop((store, one, other));
-    for other_boot in [false, true] {
-        if other_boot {
-            pretend_other_boot(dir.path());
-        }
-        let store = open(dir.path());
-        let seen = |now| (1..100).map(move |number| (number, now));
-        for (number, now) in seen(anew).chain(seen(UnixSecs(anew.0 - 1))) {
-            let expected = if now == anew { Triplet::Pending { first: anew } } else { Triplet::Unknown };
-            let found = store.writer().session().triplet(tag(&store, number), now);
-            assert_eq!(found, expected, "{number} at {now:?}, {other_boot}");
-        }
-    }
-}
-
-/// Marks and index are read by the copier before records are appended, the records and `run` after that.
-#[test]
-fn a_copy_that_was_made_while_somebody_wrote_is_served_whole() {
-    for is_closed in [true, false] {
-        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (from_state, to_state) = (from.path().join("state"), to.path().join("state"));
-        let store = open(from.path());
-        let segment = store.pending.load().active().unwrap().memory().path().to_owned();
-        let (records_at, index_at) = {
-            let layout = store.pending.load().active().unwrap().memory().layout();
-            (layout.records_at(), layout.index_at())
-        };
-        let mut copied = fs::read(&segment).unwrap();
-        pend(&store, &mut store.writer(), 0..20_000, NOW).unwrap();
-        if is_closed {
-            store.close();
-        }
-        copied[records_at..index_at].copy_from_slice(&fs::read(&segment).unwrap()[records_at..index_at]);
-        fs::create_dir(&to_state).unwrap();
-        fs::write(to_state.join(segment.file_name().unwrap()), copied).unwrap();
-        for name in ["key", "run", "lock"] {
-            fs::copy(from_state.join(name), to_state.join(name)).unwrap();
-        }
-        let store = open(to.path());
-        let is_known = |number| store.writer().session().triplet(tag(&store, number), NOW) != Triplet::Unknown;
-        assert_eq!((0..20_000).filter(|&number| !is_known(number)).count(), 0, "closed: {is_closed}");
-    }
-}
-
 #[test]
 fn a_second_process_is_told_who_has_the_state() {
     let dir = tempfile::tempdir().unwrap();
