@@ -119,22 +119,24 @@ impl Directory {
         Ok(Secret(key))
     }
 
-    /// Writes down, durably, that the state is at rest.
+    /// Writes down that the state is at rest. If that is lost the next start only believes less.
     pub(super) fn mark_clean(&self) -> io::Result<()> {
         self.write_whole("run", 0o600, last_run::clean(&self.path)?.as_bytes())
     }
 
     /// Writes down, durably, that the state is in use by so many workers. A full disk has no room for that, but for taking
-    /// back what was said before: without it the next start believes as little as on another boot.
+    /// back what was said before, unless it was the same: without it the next start believes as little as on another boot.
     pub(super) fn mark_running(&self, workers: usize) -> io::Result<()> {
-        let text = last_run::running(&self.path, workers)?;
+        let (path, text) = (self.path.join("run"), last_run::running(&self.path, workers)?);
         match self.write_new("run", 0o600, text.as_bytes()) {
-            Ok(new) => self.put_in_place(&new, "run"),
-            Err(error) => match disk::remove(&self.path.join("run")) {
-                Err(removal) if removal.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => self.sync(),
+            Ok(new) => disk::rename(&new, &path)?,
+            Err(error) if disk::is_full(&error) && listing::read(&path).is_ok_and(|said| said == text) => {}
+            Err(error) => match disk::remove(&path) {
+                Err(removal) if removal.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             },
         }
+        self.sync()
     }
 
     /// Removes what was not finished.
@@ -193,10 +195,11 @@ impl Directory {
         Ok(files)
     }
 
-    /// Puts a whole file in the place of an old one, so that a crash leaves one or the other.
+    /// Puts a whole file in the place of an old one, so that a crash leaves one or the other. The name is durable with the next
+    /// sync of the directory, which every start makes before it appends.
     fn write_whole(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
         let new = self.write_new(name, mode, content)?;
-        self.put_in_place(&new, name)
+        disk::rename(&new, &self.path.join(name))
     }
 
     fn write_new(&self, name: &str, mode: u32, content: &[u8]) -> io::Result<PathBuf> {
@@ -206,11 +209,6 @@ impl Directory {
         disk::write(&file, content)?;
         disk::sync(&file)?;
         Ok(new)
-    }
-
-    fn put_in_place(&self, new: &Path, name: &str) -> io::Result<()> {
-        disk::rename(new, &self.path.join(name))?;
-        self.sync()
     }
 }
 

@@ -5,7 +5,6 @@
 //! together: sealed segments, the newest one that is not sealed and holds anything as the active one, an empty one as
 //! the spare.
 
-use std::io::ErrorKind::{QuotaExceeded, StorageFull};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ pub(super) struct Contents {
     pub(super) secret: Secret,
     files: Vec<SegmentFile>,
     last_run: LastRun,
-    /// There was no segment, damaged now or set aside before.
+    /// Nothing has ever been appended, as far as the files tell.
     is_new: bool,
 }
 
@@ -37,7 +36,6 @@ impl Contents {
         let io = |what| OpenError::io(directory.path(), what);
         let Listing { segments: paths, set_aside: aside, .. } =
             Listing::read(directory.path()).map_err(io("list the directory"))?;
-        let is_new = paths.is_empty() && aside.is_empty();
         let secret = directory.secret(!paths.is_empty())?;
         // Before a file is opened, as one that is given room is not the same any more.
         let last_run = LastRun::read(directory.path());
@@ -49,6 +47,7 @@ impl Contents {
                 Err(reason) => damaged.push((path, reason)),
             }
         }
+        let is_new = aside.is_empty() && damaged.is_empty();
         directory.remove_unfinished().map_err(io("list the directory"))?;
         for (path, reason) in damaged {
             let aside = set_aside(&path).map_err(OpenError::io(&path, "set the damaged file aside"))?;
@@ -60,7 +59,7 @@ impl Contents {
     }
 
     /// Makes fill marks and indexes believable as far as that has to be before they are served.
-    pub(super) fn restore(&self, threads: usize) {
+    pub(super) fn restore(&mut self, threads: usize) {
         for file in self.files.iter().filter(|file| file.sealed_at().is_none()) {
             match self.last_run {
                 LastRun::Clean => {}
@@ -69,6 +68,7 @@ impl Contents {
                 LastRun::OtherBoot => rebuild(file, threads),
             }
         }
+        self.is_new &= self.files.iter().all(|file| file.outline().is_unused);
     }
 
     /// Whether slots may be missing, to be added behind the workers.
@@ -120,7 +120,7 @@ impl Contents {
     ) -> Result<Option<SegmentFile>, OpenError> {
         match create(kind, sequence, bounds.min_capacity, &self.secret, directory, now) {
             Ok(file) => Ok(Some(file)),
-            Err(error) if !self.is_new && matches!(error.kind(), StorageFull | QuotaExceeded) => {
+            Err(error) if !self.is_new && disk::is_full(&error) => {
                 log::error!(
                     "{}: no {} segment could be made: {error}; known senders pass, unknown ones get the on-full answer \
                      until there is room",

@@ -189,11 +189,13 @@ impl Report {
 
     fn note_obstacles(&mut self, has_segments: bool, makes: &[PathBuf], holes: u64) {
         let unused = self.segments.iter().find(|(role, _)| *role == Role::Unused);
+        let is_used = |(_, survey): &(Role, Survey)| !survey.outline(self.last_run).is_unused;
+        let has_been_used = self.segments.iter().any(is_used) || !self.damaged.is_empty() || !self.set_aside.is_empty();
         let start = Start {
             directory: &self.directory,
             starter: &self.starter,
             workers: self.workers,
-            is_new: !has_segments && self.set_aside.is_empty(),
+            is_new: !has_been_used,
             makes_key: !has_segments && fs::symlink_metadata(self.directory.join("key")).is_err(),
             sets_aside: self.damaged.first().map(|(path, _)| &**path),
             removes: unused.map(|(_, survey)| &*survey.path),

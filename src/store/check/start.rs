@@ -20,7 +20,7 @@ pub(super) struct Start<'r> {
     pub(super) directory: &'r Path,
     pub(super) starter: &'r Starter,
     pub(super) workers: usize,
-    /// There is no segment, damaged or not: it serves nothing before it has made some.
+    /// Nothing has ever been appended: it serves nothing before it has made its segments.
     pub(super) is_new: bool,
     /// There is no key either.
     pub(super) makes_key: bool,

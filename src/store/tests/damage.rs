@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::atomics::Ordering;
+use crate::store::recorder::Tape;
 use crate::table::Memory;
 
 #[test]
@@ -106,6 +107,7 @@ fn a_file_that_cannot_be_opened_ends_the_start_and_is_left_alone() {
 fn a_copy_with_holes_is_given_its_room_before_it_is_served() {
     use std::os::unix::fs::MetadataExt;
     let dir = tempfile::tempdir().unwrap();
+    let tape = Tape::start(&dir.path().join("state"));
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
     store.close();
@@ -118,6 +120,9 @@ fn a_copy_with_holes_is_given_its_room_before_it_is_served() {
         std::os::unix::fs::FileExt::write_all_at(&sparse, page, number as u64 * 4096).unwrap();
     }
     assert!(sparse.metadata().unwrap().blocks() * 512 < bytes.len() as u64);
+    tape.let_disk_be_full(true);
+    assert_eq!(open_at(dir.path(), NOW).unwrap_err().exit_code(), 1);
+    tape.let_disk_be_full(false);
     let store = open(dir.path());
     assert!(sparse.metadata().unwrap().blocks() * 512 >= bytes.len() as u64);
     assert_eq!(store.writer().session().triplet(tag(&store, 3), NOW), Triplet::Pending { first: NOW });

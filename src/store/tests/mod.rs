@@ -5,6 +5,7 @@ mod clock;
 mod damage;
 mod failing;
 mod flips;
+mod full;
 mod golden;
 mod latency;
 mod model;
