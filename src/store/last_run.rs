@@ -5,7 +5,9 @@
 //! clean BOOT FILES                FILES: CRC-32 over the segments' inodes and change times
 //! ```
 //!
-//! PLACE and FILES are those of the directory itself and never of a copy, which may have been made while somebody wrote.
+//! PLACE and FILES are those of the directory itself and never of a copy, which may have been made while somebody wrote. A copy
+//! whose bytes are put over those of the files in place has the same PLACE: what that can have undone is looked for after every
+//! kill (`repair.rs`).
 
 use std::fs;
 use std::io;

@@ -221,7 +221,9 @@ impl Store {
                 self.note_failed(segment.memory(), &error);
             }
         }
-        let is_whole = open.iter().all(|segment| !segment.memory().has_failed()) && lock(&self.chores).repair.is_done();
+        let has_failed = |segment: &Arc<Segment<SegmentFile>>| segment.memory().has_failed();
+        let all = [&self.pending, &self.established].map(oldest_first).concat();
+        let is_whole = !all.iter().any(has_failed) && lock(&self.chores).repair.is_done();
         let path = self.directory.path().display();
         if !is_whole {
             log::warn!("{path}: not closed cleanly; the next start checks it");
