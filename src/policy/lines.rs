@@ -1,7 +1,9 @@
-//! [`Lines`]: where each line ends and where its first `=` is, found 64 bytes at a time.
+//! [`each_line`]: where each line ends and where its first `=` is, found 64 bytes at a time.
 //!
 //! A request has some thirty short lines: to look for one byte after the other in each costs twice as much as to look at all
 //! bytes once and keep what was found as two masks.
+
+use std::ops::ControlFlow;
 
 use wide::u8x16;
 
@@ -13,64 +15,43 @@ const BLOCK: usize = 64;
 pub(super) struct Line {
     /// Where its newline is.
     pub(super) end: usize,
-    /// Where its first `=` is, if it has one behind the place where the search began.
-    pub(super) equals: Option<usize>,
+    /// Where its first `=` is behind the place where the search began; behind its end if it has none.
+    pub(super) equals: usize,
 }
 
-/// The lines of a buffer that end at or behind some place in it.
-pub(super) struct Lines<'a> {
-    buffer: &'a [u8],
-    /// Where the block begins that the masks are about.
-    block: usize,
-    newlines: u64,
-    equals: u64,
-    /// The first `=` of a line that goes on from an earlier block.
-    begun: Option<usize>,
-}
-
-impl<'a> Lines<'a> {
-    /// Searches from `from` on.
-    pub(super) fn new(buffer: &'a [u8], from: usize) -> Self {
-        let mut lines = Self { buffer, block: from, newlines: 0, equals: 0, begun: None };
-        lines.look();
-        lines
-    }
-
-    /// Makes the masks of the block; all of them 0 behind the end.
-    fn look(&mut self) {
-        let rest = self.buffer.get(self.block..).unwrap_or_default();
+/// Gives each line that ends at or behind `from` to `visit`, until that breaks off.
+// Inlined, so that the masks stay in registers from line to line.
+#[inline]
+pub(super) fn each_line<B>(
+    buffer: &[u8],
+    from: usize,
+    mut visit: impl FnMut(Line) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    // The first `=` of a line that goes on from an earlier block.
+    let mut begun = usize::MAX;
+    for (number, block) in buffer[from.min(buffer.len())..].chunks(BLOCK).enumerate() {
+        let start = from + number * BLOCK;
         let mut last = [0; BLOCK];
-        let block = rest.first_chunk().unwrap_or_else(|| {
-            last[..rest.len()].copy_from_slice(rest);
+        let block = block.first_chunk().unwrap_or_else(|| {
+            last[..block.len()].copy_from_slice(block);
             &last
         });
-        self.newlines = mask(block, b'\n');
-        self.equals = mask(block, b'=');
-    }
-}
-
-impl Iterator for Lines<'_> {
-    type Item = Line;
-
-    fn next(&mut self) -> Option<Line> {
-        while self.newlines == 0 {
-            if self.begun.is_none() && self.equals != 0 {
-                self.begun = Some(self.block + self.equals.trailing_zeros() as usize);
-            }
-            self.block += BLOCK;
-            if self.block >= self.buffer.len() {
-                return None;
-            }
-            self.look();
+        let (mut newlines, mut equals) = (mask(block, b'\n'), mask(block, b'='));
+        while newlines != 0 {
+            let up_to_it = newlines ^ (newlines - 1);
+            // Without one it is behind the block.
+            let here = start + (equals & up_to_it).trailing_zeros() as usize;
+            let end = start + newlines.trailing_zeros() as usize;
+            newlines &= !up_to_it;
+            equals &= !up_to_it;
+            visit(Line { end, equals: begun.min(here) })?;
+            begun = usize::MAX;
         }
-        let bit = self.newlines.trailing_zeros();
-        let before = (1 << bit) - 1;
-        let here = self.equals & before;
-        let equals = self.begun.take().or((here != 0).then(|| self.block + here.trailing_zeros() as usize));
-        self.newlines &= self.newlines - 1;
-        self.equals &= !before;
-        Some(Line { end: self.block + bit as usize, equals })
+        if equals != 0 {
+            begun = begun.min(start + equals.trailing_zeros() as usize);
+        }
     }
+    ControlFlow::Continue(())
 }
 
 /// Bit n: byte n is `wanted`.
@@ -85,11 +66,11 @@ mod tests {
     use super::*;
 
     /// The same, one byte after the other.
-    fn one_by_one(buffer: &[u8], from: usize) -> Vec<Line> {
+    fn one_by_one(buffer: &[u8], from: usize) -> Vec<(usize, Option<usize>)> {
         let (mut lines, mut equals) = (Vec::new(), None);
         for (at, byte) in buffer.iter().enumerate().skip(from) {
             match byte {
-                b'\n' => lines.push(Line { end: at, equals: equals.take() }),
+                b'\n' => lines.push((at, equals.take())),
                 b'=' => equals = equals.or(Some(at)),
                 _ => {}
             }
@@ -108,11 +89,13 @@ mod tests {
                 })
                 .collect();
             for from in 0..=bytes.len() {
-                assert_eq!(
-                    Lines::new(&bytes, from).collect::<Vec<_>>(),
-                    one_by_one(&bytes, from),
-                    "{length} from {from}"
-                );
+                let mut lines = Vec::new();
+                let end: ControlFlow<()> = each_line(&bytes, from, |Line { end, equals }| {
+                    lines.push((end, (equals < end).then_some(equals)));
+                    ControlFlow::Continue(())
+                });
+                assert!(end.is_continue());
+                assert_eq!(lines, one_by_one(&bytes, from), "{length} from {from}");
             }
         }
     }

@@ -4,8 +4,10 @@
 //! goes on, from where it stopped; when the end has come the request is gone over once more. So the work is linear in the
 //! bytes however they trickle in.
 
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::Request;
-use super::lines::{Line, Lines};
+use super::lines::{Line, each_line};
 
 /// The longest request, in bytes. A buffer of this size holds any request that is answered.
 pub const MAX_REQUEST: usize = 16 * 1024;
@@ -60,8 +62,8 @@ pub fn parse<'a>(buffer: &'a [u8], resume: &mut Resume) -> Result<Status<'a>, Li
     }
     *resume = Resume::default();
     let (mut request, mut ignored_lines) = (Request::default(), 0);
-    let end = search(buffer, resume, |line, equals| match equals {
-        Some(at) if at > 0 => take(&mut request, &line[..at], &line[at + 1..]),
+    let end = search(buffer, resume, |line, equals| match line.split_at_checked(equals) {
+        Some((name, [_, value @ ..])) if !name.is_empty() => take(&mut request, name, value),
         _ => ignored_lines += 1,
     })?;
     let Some(consumed) = end else { return Ok(Status::Partial) };
@@ -70,34 +72,39 @@ pub fn parse<'a>(buffer: &'a [u8], resume: &mut Resume) -> Result<Status<'a>, Li
 }
 
 /// Goes on looking for the blank line and gives each line before it to `visit`, without its end and with the place of its
-/// first `=`, as far as that was searched for in this call. Returns where the request ends.
+/// first `=`, as far as that was searched for in this call; behind the line if there is none. Returns where the request ends.
 fn search<'a>(
     buffer: &'a [u8],
     resume: &mut Resume,
-    mut visit: impl FnMut(&'a [u8], Option<usize>),
+    mut visit: impl FnMut(&'a [u8], usize),
 ) -> Result<Option<usize>, Limit> {
-    for Line { end, equals } in Lines::new(buffer, resume.searched) {
-        let line = &buffer[resume.line..end];
+    let Resume { searched, line: mut start, mut lines } = *resume;
+    let end = each_line(buffer, searched, |Line { end, equals }| {
+        let line = &buffer[start..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > MAX_LINE {
-            return Err(first_limit(resume.line));
+            return Break(Err(first_limit(start)));
         }
         if end >= MAX_REQUEST {
-            return Err(Limit::Request);
+            return Break(Err(Limit::Request));
         }
         if line.is_empty() {
-            return Ok(Some(end + 1));
+            return Break(Ok(Some(end + 1)));
         }
-        if resume.lines == MAX_ATTRIBUTES {
-            return Err(Limit::Attributes);
+        if lines == MAX_ATTRIBUTES {
+            return Break(Err(Limit::Attributes));
         }
-        visit(line, equals.map(|at| at - resume.line));
-        resume.lines += 1;
-        resume.line = end + 1;
+        visit(line, equals - start);
+        lines += 1;
+        start = end + 1;
+        Continue(())
+    });
+    if let Break(end) = end {
+        return end;
     }
-    resume.searched = buffer.len();
-    if buffer.len() - resume.line > MAX_LINE + 1 {
-        return Err(first_limit(resume.line));
+    *resume = Resume { searched: buffer.len(), line: start, lines };
+    if buffer.len() - start > MAX_LINE + 1 {
+        return Err(first_limit(start));
     }
     if buffer.len() >= MAX_REQUEST { Err(Limit::Request) } else { Ok(None) }
 }
