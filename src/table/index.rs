@@ -18,7 +18,7 @@ pub const LINE_SLOTS: usize = if cfg!(loom) { 2 } else { 16 };
 /// Shards of one index.
 pub const SHARDS: u32 = if cfg!(loom) { 2 } else { 64 };
 /// Lines that one probe covers.
-const PROBE_LINES: u32 = if cfg!(loom) { 2 } else { 8 };
+const PROBE_LINES: usize = if cfg!(loom) { 2 } else { 8 };
 /// Records for each line: half as many as slots.
 const RECORDS_PER_LINE: u32 = if cfg!(loom) { 1 } else { 8 };
 
@@ -85,7 +85,7 @@ impl Geometry {
 
     /// The first slot of a tag's home line.
     pub fn home(&self, tag: Tag) -> usize {
-        self.line(tag, 0) * LINE_SLOTS
+        self.probe(tag).next
     }
 
     /// The positions at which `tag` may have records.
@@ -164,22 +164,17 @@ impl Geometry {
     }
 
     /// The slots in which a position of `tag` may stand, in the order in which they are taken.
-    pub fn probe(&self, tag: Tag) -> impl Iterator<Item = usize> + Clone + use<> {
-        let geometry = *self;
-        (0..PROBE_LINES).flat_map(move |step| {
-            let first = geometry.line(tag, step) * LINE_SLOTS;
-            first..first + LINE_SLOTS
-        })
+    pub fn probe(&self, tag: Tag) -> Probe {
+        let shard_slots = self.lines_per_shard as usize * LINE_SLOTS;
+        let first = Self::shard(tag) as usize * shard_slots;
+        let next = first + self.home_line(tag) as usize * LINE_SLOTS;
+        Probe { next, first, end: first + shard_slots, left: PROBE_LINES * LINE_SLOTS }
     }
 
-    fn line(&self, tag: Tag, step: u32) -> usize {
+    /// The home line of a tag in its shard.
+    fn home_line(&self, tag: Tag) -> u32 {
         let spread = (tag.bits() >> 26) & 0xffff_ffff;
-        let home = ((spread * u64::from(self.lines_per_shard)) >> 32) as u32;
-        let mut line = home + step;
-        if line >= self.lines_per_shard {
-            line -= self.lines_per_shard;
-        }
-        (Self::shard(tag) * self.lines_per_shard + line) as usize
+        ((spread * u64::from(self.lines_per_shard)) >> 32) as u32
     }
 
     fn position_mask(&self) -> u32 {
@@ -189,6 +184,30 @@ impl Geometry {
     #[expect(clippy::cast_possible_truncation, reason = "the slot holds the lowest bits")]
     fn slot_tag(&self, tag: Tag) -> u32 {
         (tag.bits() as u32) << self.position_bits
+    }
+}
+
+/// The slots of one probe: the home line and those after it, round the end of the shard.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    next: usize,
+    /// The shard.
+    first: usize,
+    end: usize,
+    left: usize,
+}
+
+impl Iterator for Probe {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let slot = self.next;
+        self.next += 1;
+        if self.next == self.end {
+            self.next = self.first;
+        }
+        Some(slot)
     }
 }
 
