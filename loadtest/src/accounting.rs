@@ -22,13 +22,15 @@ pub(crate) struct Memory {
     pub(crate) resident: u64,
     /// Resident pages that are no file's.
     pub(crate) anonymous: u64,
+    /// Page tables, those of mapped files included.
+    pub(crate) page_tables: u64,
 }
 
 /// Memory of the process `pid` now.
 pub(crate) fn memory(pid: i32) -> Result<Memory> {
     let status = Process::new(pid)?.status()?;
     let bytes = |kibibytes: Option<u64>| kibibytes.context("/proc/PID/status names no memory").map(|kib| kib * 1024);
-    Ok(Memory { resident: bytes(status.vmrss)?, anonymous: bytes(status.rssanon)? })
+    Ok(Memory { resident: bytes(status.vmrss)?, anonymous: bytes(status.rssanon)?, page_tables: bytes(status.vmpte)? })
 }
 
 /// Processor time, user and system, of all threads of the process `pid`, in steps of a clock tick (10 ms).
@@ -63,5 +65,6 @@ mod tests {
         assert!(machine_time().unwrap() >= Duration::from_millis(30));
         let memory = memory(pid).unwrap();
         assert!(memory.anonymous > 0 && memory.anonymous <= memory.resident, "{memory:?}");
+        assert!(memory.page_tables > 0 && memory.page_tables < memory.resident, "{memory:?}");
     }
 }

@@ -220,7 +220,8 @@ impl Drop for Server {
     }
 }
 
-fn ask(stream: &mut Stream, request: &[u8], started: Instant) -> Result<String> {
+/// Sends one request and waits for the whole answer, of which it returns the line, up to the limit of a start.
+pub(crate) fn ask(stream: &mut Stream, request: &[u8], started: Instant) -> Result<String> {
     stream.write_all(request)?;
     let (mut reply, mut filled) = ([0; 1024], 0);
     while started.elapsed() < START_LIMIT && filled < reply.len() {

@@ -118,6 +118,9 @@ pub(crate) struct Restart {
     /// Restart as after a power loss: the state seems to come from another boot, so indexes are rebuilt before the first answer.
     #[arg(long)]
     pub(crate) other_boot: bool,
+    /// Connections that have asked once and are idle when the memory of the last start is read.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) idle_connections: u32,
 }
 
 #[derive(Debug, Args)]

@@ -109,7 +109,7 @@ mod tests {
         let sample = |round, kind, lost| {
             let mut tally = tally(2);
             (tally.lost, tally.first_failure) = (lost, (lost > 0).then(|| "it said \"<b>\"".to_owned()));
-            let memory = Memory { resident: 3 << 20, anonymous: 1 << 20 };
+            let memory = Memory { resident: 3 << 20, anonymous: 1 << 20, page_tables: 1 << 16 };
             let (transport, processor) = (Transport::Tcp, Duration::from_millis(10));
             Sample { round, kind, transport, tally, processor, memory, foreign_share: 0.0 }
         };

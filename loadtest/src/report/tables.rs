@@ -1,7 +1,8 @@
-//! Tables for a terminal or as Markdown, and those of the segment files and of the restarts.
+//! Tables for a terminal or as Markdown, and those of the segment files, of the restarts and of memory.
 
 use std::fmt::Write;
 
+use crate::accounting::Memory;
 use crate::directory::Segment;
 use crate::spread::Spread;
 
@@ -32,6 +33,16 @@ pub(crate) fn restarts(records: u64, unsealed: u64, bytes: u64, millis: &Spread,
     let header = ["records", "not sealed", "bytes of files", "min ms", "median ms", "max ms"];
     let figures = [millis.min, millis.median, millis.max].map(|value| format!("{value:.2}"));
     let row = [records, unsealed, bytes].map(|count| count.to_string()).into_iter().chain(figures).collect();
+    let rows = [header.map(str::to_owned).to_vec(), row];
+    table(&rows, markdown)
+}
+
+/// The table of a daemon's memory that is not page cache, with so many idle connections.
+pub(crate) fn memory(connections: u32, memory: Memory, markdown: bool) -> String {
+    let header = ["idle connections", "RssAnon MiB", "page tables MiB", "together MiB"];
+    let figures = [memory.anonymous, memory.page_tables, memory.anonymous + memory.page_tables];
+    let cells = figures.map(|bytes| format!("{:.1}", ratio(bytes, 1 << 20)));
+    let row = [connections.to_string()].into_iter().chain(cells).collect();
     let rows = [header.map(str::to_owned).to_vec(), row];
     table(&rows, markdown)
 }
@@ -74,6 +85,12 @@ fn plain_table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_page_cache_is_added_up() {
+        let memory = Memory { resident: 9 << 30, anonymous: 3 << 20, page_tables: 5 << 19 };
+        assert_eq!(super::memory(5000, memory, true).lines().last(), Some("| 5000 | 3.0 | 2.5 | 5.5 |"));
+    }
 
     #[test]
     fn tables_keep_their_columns() {
