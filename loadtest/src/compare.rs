@@ -32,6 +32,8 @@ pub(crate) struct Sample {
     pub(crate) memory: Memory,
     /// Processor time of the machine that was neither the server's nor the generator's, as a share of one core.
     pub(crate) foreign_share: f64,
+    /// Decisions that should stand in the log and do not.
+    pub(crate) unlogged: u64,
 }
 
 impl Sample {
@@ -104,6 +106,7 @@ fn measure(args: &Compare, connections: u32, round: u32, kind: Kind, transport: 
     let delay = delay(args, kind);
     let command = match kind {
         Kind::Baseline => servers::baseline(&place)?,
+        Kind::Irongrey if args.decision_log => servers::irongrey_with_log(&args.daemon, &place, delay)?,
         Kind::Irongrey => servers::irongrey(&args.daemon, &place, delay)?,
         Kind::Postgrey => servers::postgrey(&args.postgrey, &place, delay)?,
         Kind::Sqlgrey => servers::sqlgrey(&args.sqlgrey, &place, delay)?,
@@ -127,7 +130,12 @@ fn measure(args: &Compare, connections: u32, round: u32, kind: Kind, transport: 
     ensure!(tally.answers.total() > 0, "{} over {}: no answers: {failure}", kind.name(), transport.name());
     let foreign = machine.saturating_sub(processor + tally.own_time);
     let foreign_share = foreign.as_secs_f64() / tally.elapsed.as_secs_f64();
-    Ok(Sample { round, kind, transport, processor, memory: accounting::memory(pid)?, foreign_share, tally })
+    let unlogged = if kind == Kind::Irongrey && args.decision_log {
+        tally.answers.total().saturating_sub(place.logged_decisions()?)
+    } else {
+        0
+    };
+    Ok(Sample { round, kind, transport, processor, memory: accounting::memory(pid)?, foreign_share, unlogged, tally })
 }
 
 /// The load for one kind of server: slow ones get fewer requests, and a working set that they can be primed with.

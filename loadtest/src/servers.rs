@@ -3,6 +3,7 @@
 //! A server is killed when its value is dropped; its directory is removed with it.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ use crate::workload::{Template, Workload};
 
 /// How long a server may take to its first answer before it is given up.
 const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// No line is written so long after its decision.
+const LOG_LIMIT: Duration = Duration::from_millis(200);
 
 /// Which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,22 @@ impl Place {
         self.directory.path().join("state")
     }
 
+    /// Where the server's decisions are logged, if they are.
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("decisions.log")
+    }
+
+    /// Decisions in the log, once it has not grown for a while.
+    pub(crate) fn logged_decisions(&self) -> Result<u64> {
+        let (path, mut size) = (self.log(), 0);
+        while size < std::fs::metadata(&path)?.len() {
+            size = std::fs::metadata(&path)?.len();
+            std::thread::sleep(LOG_LIMIT);
+        }
+        let is_decision = |line: &[u8]| memchr::memmem::find(line, b"action=").is_some();
+        Ok(std::fs::read(&path)?.split(|&byte| byte == b'\n').filter(|line| is_decision(line)).count() as u64)
+    }
+
     /// Makes the directory for the state: that of `user`, if there is one and greyload is root, else the present user's.
     /// Returns whose it is.
     fn make_state(&self, user: &str) -> Result<User> {
@@ -108,9 +128,24 @@ impl Place {
 
 /// The command that runs irongrey with one worker, its default lists, and no decision log.
 pub(crate) fn irongrey(daemon: &Daemon, place: &Place, delay: Duration) -> Result<Command> {
+    let mut command = logging_irongrey(daemon, place, delay)?;
+    command.arg("--quiet");
+    Ok(command)
+}
+
+/// The same with its decision log on standard error.
+fn logging_irongrey(daemon: &Daemon, place: &Place, delay: Duration) -> Result<Command> {
     let mut command = Command::new(daemon.program()?);
     command.arg("serve").args(place.listen_option()).arg("--state").arg(place.state());
-    command.args(["--workers", "1", "--quiet", "--delay", &format!("{}s", delay.as_secs())]).args(&daemon.extra);
+    command.args(["--workers", "1", "--delay", &format!("{}s", delay.as_secs())]).args(&daemon.extra);
+    Ok(command)
+}
+
+/// The same with its decision log in a file.
+pub(crate) fn irongrey_with_log(daemon: &Daemon, place: &Place, delay: Duration) -> Result<Command> {
+    let mut command = logging_irongrey(daemon, place, delay)?;
+    let path = place.log();
+    command.stderr(File::create(&path).with_context(|| format!("{}: cannot be made", path.display()))?);
     Ok(command)
 }
 

@@ -45,6 +45,9 @@ pub(crate) struct Compare {
     /// Write the tables as a page and every round as JSON into this directory, which must be new or empty.
     #[arg(long, value_name = "DIR")]
     pub(crate) report: Option<PathBuf>,
+    /// Have irongrey log its decisions to a file.
+    #[arg(long)]
+    pub(crate) decision_log: bool,
     /// Leave irongrey out: the baseline against postgrey and sqlgrey alone.
     #[arg(long)]
     pub(crate) without_irongrey: bool,

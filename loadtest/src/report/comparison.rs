@@ -94,6 +94,9 @@ impl Comparison {
         if let Some(failure) = &tally.first_failure {
             doubts.push(format!("{place}: {} requests lost; {}", tally.lost, harmless(failure)));
         }
+        if sample.unlogged > 0 {
+            doubts.push(format!("{place}: {} decisions were not logged.", sample.unlogged));
+        }
         let (surprising, what) = match self.workload {
             _ if sample.kind == Kind::Baseline => (0, ""),
             workload::Kind::Flood => (tally.answers.total() - tally.answers.deferred, "new triplets were not deferred"),

@@ -111,7 +111,7 @@ mod tests {
             (tally.lost, tally.first_failure) = (lost, (lost > 0).then(|| "it said \"<b>\"".to_owned()));
             let memory = Memory { resident: 3 << 20, anonymous: 1 << 20, page_tables: 1 << 16 };
             let (transport, processor) = (Transport::Tcp, Duration::from_millis(10));
-            Sample { round, kind, transport, tally, processor, memory, foreign_share: 0.0 }
+            Sample { round, kind, transport, tally, processor, memory, foreign_share: 0.0, unlogged: lost }
         };
         Comparison {
             connections: 1000,
@@ -133,6 +133,7 @@ mod tests {
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
         assert_eq!((count("thead"), page.matches("mix with 1000 connections").count()), (2, 2));
         assert!(page.contains("1000 (1000 to 1000)") && page.contains("irongrey over TCP, round 2: 7 requests lost"));
+        assert_eq!(page.matches("round 2: 7 decisions were not logged.").count(), 2);
         assert!(!page.contains("<b>"), "{page}");
     }
 
