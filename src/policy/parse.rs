@@ -62,39 +62,44 @@ pub fn parse<'a>(buffer: &'a [u8], resume: &mut Resume) -> Result<Status<'a>, Li
     }
     *resume = Resume::default();
     let (mut request, mut ignored_lines) = (Request::default(), 0);
-    let end = search(buffer, resume, |line, equals| match line.split_at_checked(equals) {
-        Some((name, [_, value @ ..])) if !name.is_empty() => take(&mut request, name, value),
-        _ => ignored_lines += 1,
+    let end = search(buffer, resume, |name, value| match name {
+        [] => ignored_lines += 1,
+        name => take(&mut request, name, value),
     })?;
     let Some(consumed) = end else { return Ok(Status::Partial) };
     *resume = Resume::default();
     Ok(Status::Complete { request, consumed, ignored_lines })
 }
 
-/// Goes on looking for the blank line and gives each line before it to `visit`, without its end and with the place of its
-/// first `=`, as far as that was searched for in this call; behind the line if there is none. Returns where the request ends.
+/// Goes on looking for the blank line and gives each line before it to `visit`: its name, empty if there is none, as far as
+/// the first `=` was searched for in this call, and its value, with what a CR LF leaves of a line's end. Returns where the
+/// request ends.
 fn search<'a>(
     buffer: &'a [u8],
     resume: &mut Resume,
-    mut visit: impl FnMut(&'a [u8], usize),
+    mut visit: impl FnMut(&'a [u8], &'a [u8]),
 ) -> Result<Option<usize>, Limit> {
     let Resume { searched, line: mut start, mut lines } = *resume;
     let end = each_line(buffer, searched, |Line { end, equals }| {
-        let line = &buffer[start..end];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > MAX_LINE {
-            return Break(Err(first_limit(start)));
-        }
-        if end >= MAX_REQUEST {
-            return Break(Err(Limit::Request));
-        }
-        if line.is_empty() {
-            return Break(Ok(Some(end + 1)));
+        // No line of an ordinary request but the last is so short, and none so long.
+        if end - start < 2 || end - start > MAX_LINE || end >= MAX_REQUEST {
+            let line = &buffer[start..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.len() > MAX_LINE {
+                return Break(Err(first_limit(start)));
+            }
+            if end >= MAX_REQUEST {
+                return Break(Err(Limit::Request));
+            }
+            if line.is_empty() {
+                return Break(Ok(Some(end + 1)));
+            }
         }
         if lines == MAX_ATTRIBUTES {
             return Break(Err(Limit::Attributes));
         }
-        visit(line, equals - start);
+        let (name, value) = if equals < end { (start..equals, equals + 1..end) } else { (start..start, end..end) };
+        visit(&buffer[name], &buffer[value]);
         lines += 1;
         start = end + 1;
         Continue(())
@@ -130,7 +135,7 @@ fn take<'a>(request: &mut Request<'a>, name: &[u8], value: &'a [u8]) {
         b"policy_test_time" => &mut request.policy_test_time,
         _ => return,
     };
-    *field = Some(value);
+    *field = Some(value.strip_suffix(b"\r").unwrap_or(value));
 }
 
 #[cfg(test)]

@@ -107,22 +107,21 @@ fn pieces(text: &str, mut substitutions: Vec<(char, Piece)>) -> Vec<Piece> {
 
 fn write_pieces(pieces: &[Piece], seconds: u32, request: &Request<'_>, now: UnixSecs, out: &mut Vec<u8>) {
     for piece in pieces {
-        // Writing to a vector cannot fail.
-        let _ = match piece {
-            Piece::Literal(literal) => out.write_all(literal),
-            Piece::Seconds => write!(out, "{seconds}"),
+        match piece {
+            Piece::Literal(literal) => out.extend_from_slice(literal),
+            Piece::Seconds => out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes()),
             Piece::Domain => {
                 let recipient = request.recipient.unwrap_or_default();
                 let domain = recipient.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
                 let is_control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
                 out.extend(domain.iter().map(|&byte| if is_control(byte) { b'?' } else { byte }));
-                Ok(())
             }
             Piece::Date => {
                 let date = Timestamp::from_second(i64::from(now.0)).unwrap_or_default();
-                write!(out, "{}", date.strftime("%a, %d %b %Y %H:%M:%S UTC"))
+                // Writing to a vector cannot fail.
+                let _ = write!(out, "{}", date.strftime("%a, %d %b %Y %H:%M:%S UTC"));
             }
-        };
+        }
     }
 }
 
