@@ -131,12 +131,17 @@ impl Directory {
         match self.write_new("run", 0o600, text.as_bytes()) {
             Ok(new) => disk::rename(&new, &path)?,
             Err(error) if disk::is_full(&error) && listing::read(&path).is_ok_and(|said| said == text) => {}
-            Err(error) => match disk::remove(&path) {
-                Err(removal) if removal.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            },
+            Err(error) => self.forget_run().map_err(|_| error)?,
         }
         self.sync()
+    }
+
+    /// Takes back what was said of the last run, for this boot at least.
+    pub(super) fn forget_run(&self) -> io::Result<()> {
+        match disk::remove(&self.path.join("run")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes what was not finished.

@@ -103,9 +103,9 @@ impl Store {
         let mut contents = Contents::read(&directory)?;
         let pending_bounds = bounds(&directory, RingKind::Pending, settings.max_size, workers)?;
         let established_bounds = bounds(&directory, RingKind::Established, settings.max_size, workers)?;
-        contents.restore(workers);
+        contents.restore(&directory, workers)?;
         let in_use = "write down that the state is in use";
-        directory.mark_running(workers).map_err(OpenError::io(directory.path(), in_use))?;
+        directory.mark_running(contents.writers(workers)).map_err(OpenError::io(directory.path(), in_use))?;
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
@@ -221,9 +221,7 @@ impl Store {
                 self.note_failed(segment.memory(), &error);
             }
         }
-        let has_failed = |segment: &Arc<Segment<SegmentFile>>| segment.memory().has_failed();
-        let all = [&self.pending, &self.established].map(oldest_first).concat();
-        let is_whole = !all.iter().any(has_failed) && lock(&self.chores).repair.is_done();
+        let is_whole = open.iter().all(|segment| !segment.memory().has_failed()) && lock(&self.chores).repair.is_done();
         let path = self.directory.path().display();
         if !is_whole {
             log::warn!("{path}: not closed cleanly; the next start checks it");

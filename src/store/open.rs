@@ -15,7 +15,7 @@ use super::file::{BadFile, SegmentFile};
 use super::format::{BadHeader, Header, RingKind, key_check};
 use super::last_run::LastRun;
 use super::listing::Listing;
-use super::repair::{has_lost_marks, raise_marks, rebuild};
+use super::repair::{raise_marks, rebuild};
 use super::sizing::Bounds;
 use crate::atomics::Ordering;
 use crate::clock::UnixSecs;
@@ -59,16 +59,30 @@ impl Contents {
     }
 
     /// Makes fill marks and indexes believable as far as that has to be before they are served.
-    pub(super) fn restore(&mut self, threads: usize) {
-        for file in self.files.iter().filter(|file| file.sealed_at().is_none()) {
-            match self.last_run {
-                LastRun::Clean => {}
-                LastRun::SameBoot { workers } if has_lost_marks(file, workers) => rebuild(file, threads),
-                LastRun::SameBoot { workers } => raise_marks(file, workers),
-                LastRun::OtherBoot => rebuild(file, threads),
-            }
+    pub(super) fn restore(&mut self, directory: &Directory, threads: usize) -> Result<(), OpenError> {
+        let mut open = self.files.iter().filter(|file| file.sealed_at().is_none());
+        if let LastRun::SameBoot { workers } = self.last_run
+            && !open.clone().all(|file| raise_marks(file, workers))
+        {
+            let path = directory.path();
+            log::warn!(
+                "{}: more is missing than a process that dies leaves; the indexes are made anew",
+                path.display()
+            );
+            // Should this process die over it, the next one must not take what it leaves for whole.
+            directory.forget_run().map_err(OpenError::io(path, "take back what the last run said"))?;
+            self.last_run = LastRun::OtherBoot;
+        }
+        if self.last_run == LastRun::OtherBoot {
+            open.by_ref().for_each(|file| rebuild(file, threads));
         }
         self.is_new &= self.files.iter().all(|file| file.outline().is_unused);
+        Ok(())
+    }
+
+    /// How many workers may have left something unfinished when this process and those before it in this boot die.
+    pub(super) fn writers(&self, workers: usize) -> usize {
+        if let LastRun::SameBoot { workers: before } = self.last_run { workers.max(before) } else { workers }
     }
 
     /// Whether slots may be missing, to be added behind the workers.

@@ -1,12 +1,14 @@
 //! What an unclean end leaves to do: fill marks set right, an index rebuilt from its records, or single slots added to one.
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use super::file::SegmentFile;
 use super::format::RingKind;
-use crate::atomics::{AtomicU64, Ordering};
+use crate::atomics::Ordering;
 use crate::table::{CHUNK, Geometry, LINE_SLOTS, Memory, Other, Placed, Record, SHARDS, Segment, Tag};
 
 /// How long one step may last: the spares wait meanwhile.
@@ -15,13 +17,17 @@ const STEP: Duration = Duration::from_millis(10);
 const AHEAD: usize = 16;
 /// How many records are looked through before what is found in them is set.
 const TOGETHER: usize = 1 << 21;
+/// How many records are looked up to see whether an index is whole.
+const LOOKED_AT: usize = 4096;
 /// Bytes of an index that are read in at once.
 const PIECE: usize = 16 << 20;
 
 /// After another boot: makes fill marks and index of an unsealed segment anew from its records.
 ///
-/// Before the segment is served; each of `threads` does its own shards, so no slot is contended.
+/// Before the segment is served; each of `threads`, or of as many cores as there are, does its own shards, so no slot is
+/// contended.
 pub(super) fn rebuild(file: &SegmentFile, threads: usize) {
+    let threads = threads.min(SHARDS as usize).min(available_parallelism().map_or(1, NonZero::get));
     file.read_in();
     set_marks(file, threads);
     let geometry = Geometry::new(file.header().capacity);
@@ -93,11 +99,26 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
         }
         shards.iter_mut().for_each(&mut set_all);
     }
-    // Of several first attempts it counts which came later, and that the positions of two writers do not tell. In the order of
-    // time one that was given up stays so.
     for tag in repeated {
-        geometry.sort(file.slots(), tag, |position| record(tag, position).map(|record| record.time));
+        put_in_order(file, geometry, tag);
     }
+}
+
+/// Of several first attempts it counts which came later. Within a chunk their positions tell; of two writers' the time has to,
+/// in which one that was given up stays so. A clock that was ahead may have given an earlier one of a chunk a later time.
+fn put_in_order(file: &SegmentFile, geometry: Geometry, tag: Tag) {
+    let time = |position| record_at(file, position).filter(|record| record.tag == tag).map(|record| record.time);
+    let found = geometry.find(file.slots(), tag).filter_map(|position| Some((position, time(position)?)));
+    let mut found: Vec<_> = found.collect();
+    found.sort_unstable();
+    for next in 1..found.len() {
+        let (before, last) = found[next - 1];
+        if before / CHUNK == found[next].0 / CHUNK {
+            found[next].1 = found[next].1.max(last);
+        }
+    }
+    let key = |position| found.iter().find(|known| known.0 == position).map(|&(position, time)| (time, position));
+    geometry.sort(file.slots(), tag, key);
 }
 
 fn record_at(file: &SegmentFile, position: u32) -> Option<Record> {
@@ -114,31 +135,45 @@ fn last_used(file: &SegmentFile, chunk: usize) -> u32 {
     last.map_or(0, |last| u32::try_from(last / 2 + 1).unwrap_or(CHUNK))
 }
 
-/// After the process died in the same boot: raises the fill marks over the records that it had written, but not marked.
+/// After the process died in the same boot: raises the fill marks over the records that it had written, but not marked. Whether
+/// the death of so many `workers` explains all that is missing: else the disk was lost and came back, or a copy was put in
+/// the place of its files, and the index has to be made anew.
 ///
-/// Before the segment is served. The chunks were claimed in order, and at most one of each of its `workers` has no mark yet.
-pub(super) fn raise_marks(file: &SegmentFile, workers: usize) {
-    let marked = file.chunks_used() as usize;
-    for (chunk, fill) in file.fills().iter().enumerate().take(marked + workers) {
-        let (mark, start) = (fill.load(Ordering::Relaxed).min(CHUNK), chunk * CHUNK as usize);
-        let unmarked = &file.records()[(start + mark as usize) * 2..(start + CHUNK as usize) * 2];
-        let is_used = |words: &&[AtomicU64]| words.iter().any(|word| word.load(Ordering::Relaxed) != 0);
-        let used = (mark + 1..).zip(unmarked.chunks_exact(2)).take_while(|(_, words)| is_used(words)).last();
-        if let Some((used, _)) = used {
+/// Before the segment is served. The chunks were claimed in order, and a worker leaves at most one record without a mark and
+/// at most one chunk in which nothing stands yet.
+pub(super) fn raise_marks(file: &SegmentFile, workers: usize) -> bool {
+    let (marked, mut raised, mut is_explained) = (file.chunks_used() as usize, 0, true);
+    for (chunk, fill) in file.fills().iter().enumerate().take(marked + workers * 2 + 1) {
+        let mark = fill.load(Ordering::Relaxed).min(CHUNK);
+        let used = if mark < CHUNK { last_used(file, chunk) } else { CHUNK };
+        if used > mark {
             fill.store(used, Ordering::Relaxed);
+            raised += 1;
+            is_explained &= used == mark + 1 && raised <= workers && chunk < marked + workers;
         }
     }
+    is_explained && newest_without_slot(file, workers) <= workers
 }
 
-/// Whether records stand where a process that died in the same boot with so many `workers` cannot have left them without a
-/// mark: the file system was lost and mounted again, or a copy was put in the place of its files.
-///
-/// It is enough to look at as many chunks as show it. What a round of syncing made durable came with all that stood in the
-/// chunks claimed before, and of those each worker has one at most in which nothing stands yet.
-pub(super) fn has_lost_marks(file: &SegmentFile, workers: usize) -> bool {
-    let chunks = file.records().chunks_exact(CHUNK as usize * 2);
-    let words = chunks.skip(file.chunks_used() as usize + workers).take(workers + 1);
-    words.flat_map(|chunk| &chunk[..2]).any(|word| word.load(Ordering::Relaxed) != 0)
+/// How many of the newest records have no slot. Some of those that any worker may have written last are looked at.
+fn newest_without_slot(file: &SegmentFile, workers: usize) -> usize {
+    let (geometry, end) = (Geometry::new(file.header().capacity), file.chunks_used() * CHUNK);
+    let chunks = u32::try_from(workers + 1).unwrap_or(u32::MAX);
+    let newest = end.saturating_sub(chunks.saturating_mul(CHUNK))..end;
+    let step = newest.len().div_ceil(LOOKED_AT).max(1);
+    let has_none = |&position: &u32| record_at(file, position).is_some_and(|record| !has_slot(file, geometry, &record));
+    newest.step_by(step).filter(has_none).count()
+}
+
+/// Whether a record is found by its tag, or needs no slot, or could not get one.
+fn has_slot(file: &SegmentFile, geometry: Geometry, record: &Record) -> bool {
+    let values = geometry.probe(record.tag).map(|slot| file.slots()[slot].load(Ordering::Relaxed));
+    let mut values = values.map(|value| (value, geometry.position(record.tag, value)));
+    let decisive = values.find(|&(value, position)| {
+        let found = position.and_then(|position| record_at(file, position));
+        value == 0 || found.is_some_and(|found| found.covers(record))
+    });
+    decisive.is_none_or(|(value, _)| value != 0)
 }
 
 /// After the process died in the same boot: its records get the slots that they lack, beside the workers, a little at a

@@ -76,13 +76,14 @@ impl Record {
 
     /// Whether this record makes `other`, which is about the same tag, unnecessary.
     ///
-    /// Two pending records of different seconds both stay: which one counts depends on the retry window.
+    /// Two pending records of different seconds both stay: which one counts depends on the retry window. So do two voids, of which
+    /// a clock that was ahead may have made the later one: that one does not count yet.
     pub fn covers(&self, other: &Self) -> bool {
         self.tag == other.tag
             && self.kind == other.kind
             && match self.kind {
-                Kind::Pending => self.time == other.time,
-                Kind::Passed | Kind::Void => self.time >= other.time,
+                Kind::Pending | Kind::Void => self.time == other.time,
+                Kind::Passed => self.time >= other.time,
                 Kind::Client => self.time >= other.time && self.count >= other.count,
             }
     }

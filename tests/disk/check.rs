@@ -10,14 +10,16 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::failing::last_on_disk;
-use super::mail;
 use super::mounted::{Disk, Kind, run, setup};
+use super::{NOW, mail};
 use crate::support::{Setup, call};
 
 /// A state in which a first attempt has been recorded, closed cleanly.
 fn close(setup: &Setup) {
     let mut daemon = setup.start();
-    daemon.client().ask(&mail(0));
+    let mut client = daemon.client();
+    client.ask(&mail(0));
+    client.ask(&mail(0).at(NOW + 300));
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.wait().unwrap().success());
 }

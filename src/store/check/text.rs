@@ -150,7 +150,8 @@ impl Report {
             LastRun::Clean => writeln!(f, "closed cleanly: a start serves at once"),
             LastRun::SameBoot { .. } => writeln!(
                 f,
-                "the last process was killed: a start serves at once and looks for slots that are missing behind that"
+                "the last process was killed: a start serves at once and looks for slots that are missing behind that, or \
+                 makes the index anew before, if more is missing than a kill leaves"
             ),
             LastRun::OtherBoot => writeln!(
                 f,

@@ -8,6 +8,7 @@ mod flips;
 mod full;
 mod golden;
 mod latency;
+mod lost_disk;
 mod model;
 mod power;
 mod rebuild;
@@ -42,6 +43,10 @@ impl Random {
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
     }
 }
 

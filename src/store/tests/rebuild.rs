@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::atomics::Ordering;
-use crate::table::{Geometry, Memory};
+use crate::table::{Cursor, Geometry, Kind, Memory, Record, Segment};
 
 /// The later one stands at the lower position.
 #[test]
@@ -106,4 +106,133 @@ fn records_whose_marks_were_lost_in_the_same_boot_are_found() {
     let store = open(dir.path());
     let is_known = |number| store.writer().session().triplet(tag(&store, number), NOW) != Triplet::Unknown;
     assert_eq!((0..20_000).filter(|&number| !is_known(number)).count(), 0);
+}
+
+fn put(segment: &Segment<SegmentFile>, cursor: &mut Cursor, tag: Tag, kind: Kind, time: UnixSecs, count: u16) {
+    segment.append(cursor, &Record { tag, kind, time, count, origin: 0 }).unwrap();
+}
+
+#[test]
+fn a_void_from_the_future_takes_no_other_s_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let active = Arc::clone(store.established.load().active().unwrap());
+    let (tag, mut cursor) = (tag(&store, 1), Cursor::default());
+    put(&active, &mut cursor, tag, Kind::Passed, NOW, 0);
+    put(&active, &mut cursor, tag, Kind::Void, NOW.plus(10), 0);
+    // The clock was ahead by a year for a moment.
+    put(&active, &mut cursor, tag, Kind::Void, NOW.plus(365 * DAY), 0);
+    drop((store, active));
+    for end in [pretend_kill, pretend_other_boot] {
+        end(dir.path());
+        let store = open(dir.path());
+        assert_eq!(store.writer().session().triplet(tag, NOW.plus(20)), Triplet::Unknown);
+    }
+}
+
+#[test]
+fn nor_in_the_index_of_those_who_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let active = Arc::clone(store.established.load().active().unwrap());
+    let (tag, mut cursor) = (tag(&store, 1), Cursor::default());
+    put(&active, &mut cursor, tag, Kind::Passed, NOW, 0);
+    put(&active, &mut cursor, tag, Kind::Void, NOW.plus(365 * DAY), 0);
+    put(&active, &mut cursor, tag, Kind::Void, NOW.plus(10), 0);
+    assert_eq!(store.writer().session().triplet(tag, NOW.plus(20)), Triplet::Unknown);
+}
+
+fn ahead(look: u32) -> [Triplet; 2] {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.writer();
+    pend(&store, &mut writer, 1..2, NOW.plus(3 * DAY)).unwrap();
+    pend(&store, &mut writer, 1..2, NOW).unwrap();
+    drop((store, writer));
+    [pretend_kill, pretend_other_boot].map(|end| {
+        end(dir.path());
+        let store = open(dir.path());
+        store.writer().session().triplet(tag(&store, 1), NOW.plus(look))
+    })
+}
+
+#[test]
+fn an_attempt_is_not_lost_behind_one_from_the_future() {
+    let [live, rebuilt] = ahead(300);
+    assert_eq!(live, rebuilt);
+}
+
+#[test]
+fn an_attempt_that_was_given_up_stays_so() {
+    let [live, rebuilt] = ahead(3 * DAY + 300);
+    assert_eq!(live, rebuilt);
+}
+
+#[test]
+fn an_index_that_is_made_anew_answers_as_the_old_one_for_what_is_established() {
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let active = Arc::clone(store.established.load().active().unwrap());
+        let mut cursors = [Cursor::default(), Cursor::default(), Cursor::default()];
+        for _ in 0..900 {
+            let number = random.below(40);
+            let kind = [Kind::Passed, Kind::Client, Kind::Void, Kind::Client][random.index(4)];
+            let time = NOW.plus(u32::try_from(random.below(40 * u64::from(DAY))).unwrap());
+            let count = if kind == Kind::Client { u16::try_from(random.below(50)).unwrap() } else { 0 };
+            put(&active, &mut cursors[random.index(3)], tag(&store, number), kind, time, count);
+        }
+        drop((store, active));
+        let mut seen = [Vec::new(), Vec::new()];
+        for (end, seen) in [pretend_kill, pretend_other_boot].into_iter().zip(&mut seen) {
+            end(dir.path());
+            let store = open(dir.path());
+            for number in 0..40 {
+                for day in [41, 50, 60, 75] {
+                    let (now, tag) = (NOW.plus(day * DAY), tag(&store, number));
+                    let mut writer = store.writer();
+                    let session = writer.session();
+                    seen.push((session.triplet(tag, now), session.client(tag, now)));
+                }
+            }
+        }
+        assert!(seen[0] == seen[1], "{seed}");
+    }
+}
+
+#[test]
+fn and_for_what_is_pending() {
+    for seed in 0..30 {
+        let mut random = Random(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let mut writers: Vec<_> = (0..3).map(|_| store.writer()).collect();
+        let mut time = NOW;
+        for _ in 0..3000 {
+            time = time.plus(u32::try_from(random.below(400)).unwrap());
+            let number = random.below(60);
+            let is_unknown = store.writer().session().triplet(tag(&store, number), time) == Triplet::Unknown;
+            if is_unknown {
+                for _ in 0..=random.below(2) {
+                    let at = time.plus(u32::try_from(random.below(2)).unwrap());
+                    pend(&store, &mut writers[random.index(3)], number..number + 1, at).unwrap();
+                }
+            }
+        }
+        drop((store, writers));
+        let mut seen = [Vec::new(), Vec::new()];
+        for (end, seen) in [pretend_kill, pretend_other_boot].into_iter().zip(&mut seen) {
+            end(dir.path());
+            let store = open(dir.path());
+            for number in 0..60 {
+                for day in 0..12 {
+                    let now = NOW.plus(day * DAY);
+                    seen.push(store.writer().session().triplet(tag(&store, number), now));
+                }
+            }
+        }
+        let differ = seen[0].iter().zip(&seen[1]).filter(|(live, rebuilt)| live != rebuilt).count();
+        assert_eq!(differ, 0, "{seed}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::atomics::Ordering;
-use crate::table::{Cursor, Kind, Memory, Record};
+use crate::table::{Cursor, Geometry, Kind, Memory, Record};
 
 #[test]
 fn a_restart_goes_on_in_the_same_chunk_after_another_boot_in_a_new_one() {
@@ -100,9 +100,10 @@ fn no_slot_is_missing_in_what_is_sealed_after_a_killed_process() {
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
     let active = Arc::clone(store.pending.load().active().unwrap());
-    // Killed after the words of its records, before fill mark and slots.
-    active.memory().slots().iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
-    active.memory().fills()[0].store(0, Ordering::Relaxed);
+    // Killed after the words of its last record, before fill mark and slot.
+    let last = Geometry::new(active.capacity()).probe(tag(&store, 9));
+    last.for_each(|slot| active.memory().slots()[slot].store(0, Ordering::Relaxed));
+    active.memory().fills()[0].store(9, Ordering::Relaxed);
     drop((store, active));
     let store = open(dir.path());
     let quarter = NOW.plus(RULES.retry_window / 4);
