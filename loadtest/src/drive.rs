@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
     }
     let tally = watch(&load)?;
     let is_clean = tally.is_clean();
-    let sheet = Sheet::new(args, &load.endpoint, tally);
+    let sheet = Sheet::new(args, &load, tally)?;
     sheet.print();
     if let Some(destination) = &destination {
         sheet.write_to(destination)?;

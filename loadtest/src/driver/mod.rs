@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 
-pub(crate) use self::pace::Rate;
+pub(crate) use self::pace::{Rate, Schedule};
 pub(crate) use self::progress::{Progress, Snapshot};
 pub(crate) use self::stop::Stop;
 pub(crate) use self::tally::{Second, Tally};
@@ -43,7 +43,6 @@ use self::clock::Clock;
 use self::feed::Feed;
 use self::generator::Generator;
 use self::numbers::{Numbers, Share};
-use self::pace::Schedule;
 use self::queues::Queues;
 use self::tally::Outcome;
 use crate::endpoint::Endpoint;
@@ -129,9 +128,14 @@ impl Load {
         Self { batch: 16, ..Self::closed(endpoint, 32, workload, first, requests) }
     }
 
+    /// Of an open loop at a rate.
+    pub(crate) fn schedule(&self) -> Result<Option<Schedule>> {
+        self.rate.map(|rate| Schedule::new(rate, self.requests, self.duration)).transpose()
+    }
+
     /// The requests of one thread.
     fn feed(&self, thread: u32) -> Result<Feed> {
-        let schedule = self.rate.map(|rate| Schedule::new(rate, self.requests, self.duration)).transpose()?;
+        let schedule = self.schedule()?;
         let requests = self.requests.unwrap_or(u64::MAX);
         let share =
             Share { thread: thread.into(), threads: self.threads.into(), requests, schedule, speed: self.speed };

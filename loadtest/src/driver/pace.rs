@@ -16,13 +16,6 @@ pub(crate) struct Rate {
     to: f64,
 }
 
-impl Rate {
-    /// Requests a second, on average over the run.
-    pub(crate) fn average(&self) -> f64 {
-        f64::midpoint(self.from, self.to)
-    }
-}
-
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to } = self;
@@ -52,6 +45,8 @@ pub(crate) struct Schedule {
     from: f64,
     /// By how much that grows each second.
     slope: f64,
+    /// Seconds after which nothing more is due; infinite if nobody knows them.
+    end: f64,
 }
 
 impl Schedule {
@@ -59,15 +54,26 @@ impl Schedule {
     #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
     pub(crate) fn new(rate: Rate, requests: Option<u64>, duration: Option<Duration>) -> Result<Self> {
         let Rate { from, to } = rate;
-        if from.to_bits() == to.to_bits() {
-            return Ok(Self { from, slope: 0.0 });
-        }
-        let seconds = match (duration, requests) {
+        let is_ramp = from.to_bits() != to.to_bits();
+        let end = match (duration, requests) {
             (Some(duration), _) => duration.as_secs_f64(),
             (None, Some(requests)) => requests as f64 / f64::midpoint(from, to),
-            (None, None) => bail!("a ramp needs an end: give --duration or --requests"),
+            (None, None) if is_ramp => bail!("a ramp needs an end: give --duration or --requests"),
+            (None, None) => f64::INFINITY,
         };
-        Ok(Self { from, slope: (to - from) / seconds })
+        Ok(Self { from, slope: if is_ramp { (to - from) / end } else { 0.0 }, end })
+    }
+
+    /// The rate from the start to the end of a run of so many seconds, as two points: seconds and requests a second.
+    pub(crate) fn course(&self, seconds: f64) -> [(f64, f64); 2] {
+        let end = self.end.min(seconds);
+        [(0.0, self.from), (end, self.from + self.slope * end)]
+    }
+
+    /// Requests that came due a second, on average over a run of so many seconds.
+    pub(crate) fn average(&self, seconds: f64) -> f64 {
+        let [(_, from), (_, to)] = self.course(seconds);
+        f64::midpoint(from, to)
     }
 
     /// When the request of this index is due, in nanoseconds from the start.
@@ -128,6 +134,16 @@ mod tests {
                 assert!(slow.abs_diff(1_000_000) < 2000 && fast.abs_diff(333_333) < 1000, "{rate}: {slow} {fast}");
             }
         }
+    }
+
+    #[test]
+    fn the_course_of_a_rate_ends_with_the_run_or_with_the_schedule() {
+        let course = |schedule: Schedule, seconds| (schedule.course(seconds), schedule.average(seconds));
+        let ramp = schedule("1000..3000", None, Some(10));
+        assert_eq!(course(ramp, 12.0), ([(0.0, 1000.0), (10.0, 3000.0)], 2000.0));
+        assert_eq!(course(ramp, 5.0), ([(0.0, 1000.0), (5.0, 2000.0)], 1500.0));
+        assert_eq!(course(schedule("3000..1000", Some(20_000), None), 20.0).0[1], (10.0, 1000.0));
+        assert_eq!(course(schedule("50", None, None), 7.0), ([(0.0, 50.0), (7.0, 50.0)], 50.0));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::comparison::BUSY;
 use super::units::{about, count, float, harmless, latency, quotient, rate, share, span};
-use crate::driver::Tally;
+use crate::driver::{Schedule, Tally};
 use crate::reply::Answers;
 
 /// From this share of late sends on, the generator shaped the load.
@@ -33,8 +33,8 @@ pub(super) fn kinds(answers: Answers) -> [(&'static str, u64, &'static str); 4] 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Figures<'t> {
     pub(super) tally: &'t Tally,
-    /// Open loop: requests due a second, on average.
-    pub(super) asked_rate: Option<f64>,
+    /// Of an open loop at a rate.
+    pub(super) asked: Option<Schedule>,
 }
 
 /// Something that comes before all figures.
@@ -54,6 +54,11 @@ pub(super) struct Block {
 }
 
 impl Figures<'_> {
+    /// Open loop: requests due a second, on average.
+    pub(super) fn asked_rate(&self) -> Option<f64> {
+        self.asked.map(|schedule| schedule.average(self.tally.elapsed.as_secs_f64()))
+    }
+
     pub(super) fn generator_was_limit(&self) -> bool {
         self.tally.own_share() >= BUSY || self.sent_late()
     }
@@ -133,7 +138,7 @@ impl Figures<'_> {
         let mut rows = vec![("all", count(all), pace)];
         rows.extend(kinds(tally.answers).map(|(kind, part, _)| (kind, count(part), share(part, all))));
         rows.push(("lost", count(tally.lost), share(tally.lost, all + tally.lost)));
-        if self.asked_rate.is_some() || tally.unsent > 0 {
+        if self.asked.is_some() || tally.unsent > 0 {
             rows.push(("unsent", count(tally.unsent), "due when the run ended, never sent".to_owned()));
         }
         Block { heading: "Answers", rows }
@@ -166,7 +171,7 @@ impl Figures<'_> {
             ("busy", format!("{:.0}%", self.tally.own_share() * 100.0), format!("of {threads}: {verdict}")),
             ("late sends", count(tally.late), share(tally.late, tally.answers.total())),
         ];
-        if let Some(asked) = self.asked_rate {
+        if let Some(asked) = self.asked_rate() {
             let reached = if tally.is_saturated() { "not reached" } else { "reached" };
             rows.push(("asked rate", rate(asked), format!("a second on average: {reached}")));
         }

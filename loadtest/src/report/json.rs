@@ -28,7 +28,7 @@ pub(super) fn report(sheet: &Sheet) -> String {
         "lost_requests": tally.lost,
         "unsent_requests": tally.unsent,
         "answers_per_second": tally.rate(),
-        "asked_requests_per_second": sheet.asked_rate,
+        "asked_requests_per_second": figures.asked_rate(),
         "saturated": tally.is_saturated(),
         "behind_seconds": tally.behind.as_secs_f64(),
         "latency": latency(sheet),

@@ -94,19 +94,22 @@ fn both(mut one: Second, other: Second) -> Second {
 fn throughput(figures: &Figures, stretches: &[Stretch], grain: &str) -> Figure {
     let rates: Vec<_> = stretches.iter().map(|s| (s.from, s.to, 0.0, s.per_second(s.second.answers.total()))).collect();
     let mean = figures.tally.rate();
-    let most = rates.iter().map(|rate| rate.3).fold(mean.max(figures.asked_rate.unwrap_or(0.0)), f64::max);
+    let asked = figures.asked.map(|schedule| schedule.course(end(figures.tally)));
+    let asked_most = asked.into_iter().flatten().map(|(_, rate)| rate).fold(0.0, f64::max);
+    let most = rates.iter().map(|rate| rate.3).fold(mean.max(asked_most), f64::max);
     let frame = Frame { x: Axis::time(end(figures.tally)), y: Axis::rate("answers/s", most) };
     let line = |class, name: String| Entry { class, is_line: true, name };
     let mut legend =
         vec![line("line rate", format!("each {grain}")), line("line mean", format!("mean {}", rate(mean)))];
-    if let Some(asked) = figures.asked_rate {
-        legend.push(line("line asked", format!("asked {}", rate(asked))));
+    if let Some([(_, from), (_, to)]) = asked {
+        let rates = if from.to_bits() == to.to_bits() { rate(from) } else { format!("{} to {}", rate(from), rate(to)) };
+        legend.push(line("line asked", format!("asked {rates}")));
     }
     let body = html! {
         (frame.area("under rate", &rates))
         (frame.steps("line rate", rates.iter().map(|&(from, to, _, high)| (from, to, Some(high)))))
         (frame.level("line mean", mean))
-        @if let Some(asked) = figures.asked_rate { (frame.level("line asked", asked)) }
+        @if let Some(asked) = asked { (frame.line("line asked", asked)) }
         @if rates.is_empty() { (Frame::nothing("nothing was done")) }
     };
     let caption = format!("Answers a second in each {grain} of the run.");
@@ -200,6 +203,7 @@ const CLASSES: [&str; 5] = ["fill deferred", "fill dunno", "fill prepend", "fill
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Schedule;
     use crate::report::sheet::tests::tally;
     use std::time::Duration;
 
@@ -235,7 +239,7 @@ mod tests {
     #[test]
     fn only_kinds_that_occurred_are_drawn() {
         let mut tally = tally(5);
-        let all = Figures { tally: &tally, asked_rate: None };
+        let all = Figures { tally: &tally, asked: None };
         let drawn = figures(&all)[3].drawing.clone().into_string();
         assert!(
             drawn.contains("deferred 89.80%") && drawn.contains("other 1.00%") && !drawn.contains("lost"),
@@ -243,15 +247,26 @@ mod tests {
         );
         tally.seconds[4].errors = 50;
         tally.lost = 50;
-        let drawn = figures(&Figures { tally: &tally, asked_rate: None })[3].drawing.clone().into_string();
+        let drawn = figures(&Figures { tally: &tally, asked: None })[3].drawing.clone().into_string();
         assert!(drawn.contains("lost 0.99%"), "{drawn}");
+    }
+
+    #[test]
+    fn a_ramp_is_drawn_from_its_first_to_its_last_rate() {
+        let (tally, ramp) = (tally(4), "200..1200".parse().unwrap());
+        let asked = Some(Schedule::new(ramp, None, Some(Duration::from_secs(4))).unwrap());
+        let drawn = figures(&Figures { tally: &tally, asked })[0].drawing.clone().into_string();
+        let line = drawn.split("class=\"line asked\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+        // From 200 of the 1200 that the axis has, over its whole width.
+        assert_eq!(line, "M78.0 192.3L738.0 34.0");
+        assert!(drawn.contains("asked 200 to 1,200"), "{drawn}");
     }
 
     #[test]
     fn a_second_without_answers_breaks_the_line() {
         let mut tally = tally(5);
         tally.seconds[2] = Second::default();
-        let drawn = figures(&Figures { tally: &tally, asked_rate: None })[2].drawing.clone().into_string();
+        let drawn = figures(&Figures { tally: &tally, asked: None })[2].drawing.clone().into_string();
         let line = drawn.split("class=\"line p99\" d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(line.matches('M').count(), 2, "{line}");
     }

@@ -14,8 +14,7 @@ use super::machine::Machine;
 use super::units::harmless;
 use super::{histogram, json, page};
 use crate::cli::Drive;
-use crate::driver::Tally;
-use crate::endpoint::Endpoint;
+use crate::driver::{Load, Schedule, Tally};
 
 /// A run.
 #[derive(Debug)]
@@ -25,8 +24,8 @@ pub(crate) struct Sheet {
     pub(crate) settings: Vec<(String, String)>,
     /// Whether latency counts from when a request was due.
     pub(crate) is_open: bool,
-    /// Open loop at a rate: requests due a second, on average.
-    pub(crate) asked_rate: Option<f64>,
+    /// Of an open loop at a rate.
+    pub(crate) asked: Option<Schedule>,
     pub(crate) tally: Tally,
     pub(super) machine: Machine,
 }
@@ -54,16 +53,16 @@ impl Destination {
 
 impl Sheet {
     /// A run with those settings that has just ended.
-    pub(crate) fn new(args: &Drive, endpoint: &Endpoint, tally: Tally) -> Self {
+    pub(crate) fn new(args: &Drive, load: &Load, tally: Tally) -> Result<Self> {
         let machine = Machine::observe(tally.elapsed);
-        Self {
-            title: args.title(endpoint),
-            settings: args.settings(endpoint),
+        Ok(Self {
+            title: args.title(&load.endpoint),
+            settings: args.settings(&load.endpoint),
             is_open: args.is_open(),
-            asked_rate: args.rate.map(|rate| rate.average()),
+            asked: load.schedule()?,
             tally,
             machine,
-        }
+        })
     }
 
     /// Prints the table.
@@ -84,7 +83,7 @@ impl Sheet {
     }
 
     pub(super) fn figures(&self) -> Figures<'_> {
-        Figures { tally: &self.tally, asked_rate: self.asked_rate }
+        Figures { tally: &self.tally, asked: self.asked }
     }
 
     fn table(&self) -> String {
@@ -147,7 +146,7 @@ pub(super) mod tests {
     pub(in crate::report) fn sheet(tally: Tally) -> Sheet {
         let settings = vec![("server".to_owned(), "127.0.0.1:10023".to_owned())];
         let machine = Machine::observe(tally.elapsed);
-        Sheet { title: "Flood".to_owned(), settings, is_open: false, asked_rate: None, tally, machine }
+        Sheet { title: "Flood".to_owned(), settings, is_open: false, asked: None, tally, machine }
     }
 
     #[test]
