@@ -48,6 +48,9 @@ impl Sample {
 pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     ensure!(args.server_core != args.load_core, "the server and the load need a core each; see --server-core");
     let destination = args.report.as_deref().map(Destination::claim).transpose()?;
+    if let Some(summary) = args.workload.survey()? {
+        eprintln!("{summary}");
+    }
     let (contestants, workload, started) = (contestants(args), args.workload.workload, Instant::now());
     let mut comparisons = Vec::new();
     for &connections in &args.connections {

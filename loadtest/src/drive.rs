@@ -21,6 +21,9 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
         accounting::pin_to(core)?;
     }
     let destination = args.report.as_deref().map(report::Destination::claim).transpose()?;
+    if let Some(summary) = args.workload.survey()? {
+        eprintln!("{summary}");
+    }
     let load = load(args)?;
     if let Some(wait) = args.prime_wait {
         ensure!(args.workload.workload == Kind::Known, "--prime-wait sends a working set; give --workload known");

@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use super::survey::Skip;
+
 /// A client as Postfix names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Client<'l> {
@@ -36,28 +38,31 @@ pub(super) struct Line<'l> {
     pub(super) event: Event<'l>,
 }
 
-/// Reads `HOST TAG[PID]: MESSAGE`.
-pub(super) fn parse(text: &str) -> Option<Line<'_>> {
+/// Reads `HOST TAG[PID]: ID: MESSAGE`, or says why nothing is made of the line.
+pub(super) fn parse(text: &str) -> Result<Line<'_>, Skip> {
+    let (program, process, message) = postfix(text).ok_or(Skip::Foreign)?;
+    let (id, message) = message.split_once(": ").ok_or(Skip::NoRecipient)?;
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(Skip::NoRecipient);
+    }
+    let event = match program {
+        "smtpd" if message.starts_with("reject: ") => rejected(message),
+        "smtpd" => accepted(id, message)?,
+        "qmgr" if message == "removed" => Some(Event::Removed { id }),
+        "qmgr" => queued(id, message),
+        "smtp" | "lmtp" | "local" | "virtual" | "pipe" | "error" | "discard" => delivered(id, message),
+        _ => None,
+    };
+    Ok(Line { process, event: event.ok_or(Skip::NoRecipient)? })
+}
+
+/// Program, process and message of one of Postfix's lines.
+fn postfix(text: &str) -> Option<(&str, u32, &str)> {
     let (_, text) = text.split_once(' ')?;
     let (tag, message) = text.split_once("]: ")?;
     let (tag, process) = tag.rsplit_once('[')?;
     let (postfix, program) = tag.rsplit_once('/')?;
-    if !postfix.starts_with("postfix") {
-        return None;
-    }
-    let (id, message) = message.split_once(": ")?;
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let event = match program {
-        "smtpd" if message.starts_with("reject: ") => rejected(message)?,
-        "smtpd" => accepted(id, message)?,
-        "qmgr" if message == "removed" => Event::Removed { id },
-        "qmgr" => queued(id, message)?,
-        "smtp" | "lmtp" | "local" | "virtual" | "pipe" | "error" | "discard" => delivered(id, message)?,
-        _ => return None,
-    };
-    Some(Line { process: process.parse().ok()?, event })
+    postfix.starts_with("postfix").then_some((program, process.parse().ok()?, message))
 }
 
 /// `reject: RCPT from NAME[ADDRESS]: TEXT; from=<> to=<> proto= helo=<>`
@@ -71,10 +76,12 @@ fn rejected(message: &str) -> Option<Event<'_>> {
 }
 
 /// `client=NAME[ADDRESS]`
-fn accepted<'l>(id: &'l str, message: &'l str) -> Option<Event<'l>> {
-    let (client, rest) = client(message.strip_prefix("client=")?)?;
-    (!rest.contains("sasl_username=") && !client.address.to_canonical().is_loopback())
-        .then_some(Event::Accepted { id, client })
+fn accepted<'l>(id: &'l str, message: &'l str) -> Result<Option<Event<'l>>, Skip> {
+    let Some((client, rest)) = message.strip_prefix("client=").and_then(client) else { return Ok(None) };
+    if rest.contains("sasl_username=") || client.address.to_canonical().is_loopback() {
+        return Err(Skip::Own);
+    }
+    Ok(Some(Event::Accepted { id, client }))
 }
 
 /// `from=<SENDER>, size=N, nrcpt=N (queue active)`
@@ -107,7 +114,7 @@ mod tests {
     use super::*;
 
     fn event(text: &str) -> Option<Event<'_>> {
-        parse(text).map(|line| line.event)
+        parse(text).ok().map(|line| line.event)
     }
 
     #[test]
@@ -144,17 +151,18 @@ mod tests {
 
     #[test]
     fn what_no_policy_server_was_asked_about_is_none() {
-        for text in [
-            "mx postfix/smtpd[1]: connect from a.example[192.0.2.7]",
-            "mx postfix/smtpd[1]: 4F1: client=a[192.0.2.7], sasl_method=PLAIN, sasl_username=alice",
-            "mx postfix/smtpd[1]: 4F1: client=localhost[127.0.0.1]",
-            "mx postfix/smtpd[1]: 4F1: client=unknown[unknown]",
-            "mx postfix/cleanup[1]: 4F1: message-id=<x@a.example>",
-            "mx postfix/postscreen[1]: NOQUEUE: reject: RCPT from [192.0.2.7]:1: 450 x; from=<a> to=<b> proto=SMTP helo=<c>",
-            "mx dovecot/lmtp[1]: 4F1: to=<x@in.test>, relay=x",
-            "",
+        let screened = "NOQUEUE: reject: RCPT from [192.0.2.7]:1: 450 x; from=<a> to=<b> proto=SMTP helo=<c>";
+        for (text, why) in [
+            ("mx postfix/smtpd[1]: connect from a.example[192.0.2.7]", Skip::NoRecipient),
+            ("mx postfix/smtpd[1]: 4F1: client=a[192.0.2.7], sasl_method=PLAIN, sasl_username=alice", Skip::Own),
+            ("mx postfix/smtpd[1]: 4F1: client=localhost[127.0.0.1]", Skip::Own),
+            ("mx postfix/smtpd[1]: 4F1: client=unknown[unknown]", Skip::NoRecipient),
+            ("mx postfix/cleanup[1]: 4F1: message-id=<x@a.example>", Skip::NoRecipient),
+            (&format!("mx postfix/postscreen[1]: {screened}"), Skip::NoRecipient),
+            ("mx dovecot/lmtp[1]: 4F1: to=<x@in.test>, relay=x", Skip::Foreign),
+            ("", Skip::Foreign),
         ] {
-            assert_eq!(event(text), None, "{text}");
+            assert_eq!(parse(text), Err(why), "{text}");
         }
     }
 }

@@ -18,6 +18,7 @@ use super::input::Input;
 use super::logline::{self, Client, Event, Line};
 use super::logtime::Calendar;
 use super::network::{Part, network};
+use super::survey::{Skip, Survey};
 
 /// How long a message may take until its deliveries are logged.
 const HOLD: SignedDuration = SignedDuration::from_mins(5);
@@ -44,9 +45,7 @@ pub(crate) struct Maillog {
     /// When the first request was due, and how long after it the latest.
     first: Option<Timestamp>,
     latest: Duration,
-    /// Lines that requests were made from, and these requests.
-    used: u64,
-    requests: u64,
+    survey: Survey,
 }
 
 /// A message or a refused recipient.
@@ -84,8 +83,7 @@ impl Maillog {
             yielded: 0,
             first: None,
             latest: Duration::ZERO,
-            used: 0,
-            requests: 0,
+            survey: Survey::default(),
         })
     }
 
@@ -96,12 +94,10 @@ impl Maillog {
                 return Ok(Some(planned));
             }
             if !self.take_message()? {
-                let path = self.input.path().display();
                 ensure!(
-                    self.requests > 0,
-                    "{path}: none of its {} lines tells of a recipient that Postfix's smtpd refused or accepted; \
-                     give a Postfix mail log",
-                    self.input.lines()
+                    self.survey.requests > 0,
+                    "{}\nno line tells of a recipient that Postfix's smtpd refused or accepted; give a Postfix mail log",
+                    self.summary()
                 );
                 return Ok(None);
             }
@@ -110,14 +106,7 @@ impl Maillog {
 
     /// What was made of the lines.
     pub(crate) fn summary(&self) -> String {
-        let lines = self.input.lines();
-        format!(
-            "{}: {lines} lines read, {} used for {} requests, {} passed over",
-            self.input.path().display(),
-            self.used,
-            self.requests,
-            lines - self.used
-        )
+        format!("{}: {} lines read, {}", self.input.path().display(), self.input.lines(), self.survey)
     }
 
     fn next_recipient(&mut self, out: &mut Vec<u8>) -> Option<Planned> {
@@ -141,10 +130,10 @@ impl Maillog {
                     self.open.remove(&message.id);
                 }
                 if message.recipients.is_empty() {
+                    self.survey.skip(Skip::Undelivered, message.lines);
                     continue;
                 }
-                self.used += message.lines;
-                self.requests += message.recipients.len() as u64;
+                self.survey.take(key.0, message.lines, message.recipients.len() as u64);
                 self.first.get_or_insert(key.0);
                 if self.part.takes(message.network) {
                     (self.current, self.yielded) = (Some((key.0, message)), 0);
@@ -167,9 +156,12 @@ impl Maillog {
             && let Some((time, text)) = self.calendar.split(text.trim_end())
         {
             self.now = self.now.max(Some(time));
-            if let Some(line) = logline::parse(text) {
-                self.take_line(time, &line);
+            match logline::parse(text) {
+                Ok(line) => self.take_line(time, &line),
+                Err(why) => self.survey.skip(why, 1),
             }
+        } else {
+            self.survey.skip(Skip::NoTime, 1);
         }
         self.line = buffer;
         Ok(())
@@ -220,7 +212,10 @@ impl Maillog {
 
     /// The held message of a queue id, one line of which is being taken.
     fn open_message(&mut self, id: &str) -> Option<&mut Message> {
-        let message = self.held.get_mut(self.open.get(id)?)?;
+        let Some(message) = self.open.get(id).and_then(|key| self.held.get_mut(key)) else {
+            self.survey.skip(Skip::NotTaken, 1);
+            return None;
+        };
         message.lines += 1;
         Some(message)
     }

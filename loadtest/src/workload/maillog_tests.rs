@@ -54,7 +54,12 @@ fn a_log_becomes_its_requests_with_either_form_of_time() {
     assert_eq!(of("queue_id"), ["", "", "4F1", ""]);
     assert_eq!(of("policy_test_time"), ["1000", "1001", "1001", "1003"]);
     assert_eq!(of("instance")[1], of("instance")[2]);
-    assert!(summary.ends_with("11 lines read, 8 used for 4 requests, 3 passed over"), "{summary}");
+    let (told, kinds) = summary.split_once('\n').unwrap();
+    assert!(
+        told.ends_with(": 11 lines read, 8 used for 4 requests from 2025-12-31 23:59:51 to 2025-12-31 23:59:54"),
+        "{told}"
+    );
+    assert!(kinds.contains("2 passed over: of Postfix,") && kinds.contains("1 passed over: about accepted"), "{kinds}");
 
     let (modern_text, modern_planned, _) = maillog(&gzip(modern.as_bytes())).unwrap();
     assert_eq!(modern_planned, planned);
@@ -97,6 +102,28 @@ fn a_message_is_held_for_five_minutes_and_no_longer() {
 
 #[test]
 fn a_file_without_a_recipient_is_no_mail_log() {
-    let error = maillog(b"Nov 23 10:00:01 mx kernel: hello\n").unwrap_err().to_string();
-    assert!(error.contains("mail.log: none of its 1 lines") && error.contains("Postfix mail log"), "{error}");
+    let lines = "Nov 23 10:00:01 mx kernel: hello\nNov 23 10:00:01 mx postfix/qmgr[1]: 4F1: removed\nhello\n";
+    let error = maillog(lines.as_bytes()).unwrap_err().to_string();
+    assert!(
+        error.contains("mail.log: 3 lines read, 0 used")
+            && error.contains("no line tells of a recipient")
+            && error.contains("Postfix mail log"),
+        "{error}"
+    );
+    let kinds = error.lines().filter_map(|line| line.trim().strip_prefix("1 passed over: ")).collect::<Vec<_>>();
+    assert!(kinds.len() == 3 && kinds[1].starts_with("about messages that smtpd had not accepted"), "{error}");
+}
+
+#[test]
+fn every_line_is_counted_once() {
+    let stamped = log(|second| format!("2026-01-01T00:00:{second:02}Z"));
+    let queued =
+        |id| format!("2026-01-01T00:00:10Z mx postfix/qmgr[8]: {id}: from=<>, size=1, nrcpt=1 (queue active)\n");
+    let client = "2026-01-01T00:00:10Z mx postfix/smtpd[1]: 4F9: client=localhost[127.0.0.1]\n";
+    let local = [client, &queued("4F9"), &queued("4F2")].concat();
+    let (_, _, summary) = maillog(format!("{stamped}{local}no time\n{stamped}").as_bytes()).unwrap();
+    let number = |text: &str| text.split_whitespace().next().unwrap().parse::<u64>().unwrap();
+    let (told, kinds) = summary.split_once('\n').unwrap();
+    let used = number(told.split(", ").nth(1).unwrap());
+    assert_eq!(number(told.split(": ").nth(1).unwrap()), used + kinds.lines().map(number).sum::<u64>(), "{summary}");
 }

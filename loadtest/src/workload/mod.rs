@@ -23,6 +23,7 @@ mod replay;
 #[cfg(test)]
 mod replay_tests;
 mod schedule;
+mod survey;
 mod template;
 mod text;
 

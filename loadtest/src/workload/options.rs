@@ -1,7 +1,7 @@
 //! The options that choose a workload, and the source that they make.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -144,6 +144,21 @@ impl WorkloadOptions {
             Kind::Maillog => Origin::Maillog(Box::new(Maillog::open(file()?, part)?)),
         };
         Ok(Source::new(origin, self.test_clock))
+    }
+
+    /// Reads the file of the workload to its end, so that one that is broken costs no run; what it holds. A pipe can be read
+    /// only once and is left alone.
+    pub(crate) fn survey(&self) -> Result<Option<String>> {
+        let file = self.file.as_deref().filter(|_| self.ends());
+        if !file.is_some_and(Path::is_file) {
+            return Ok(None);
+        }
+        let mut source = Self { repeat: 1, ..self.clone() }.source(Part::WHOLE)?;
+        let mut request = Vec::new();
+        while source.next(&mut request)?.is_some() {
+            request.clear();
+        }
+        Ok(source.summary())
     }
 
     /// What decides which requests there are, for a report.
