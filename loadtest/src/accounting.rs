@@ -1,6 +1,6 @@
 //! What a server costs: processor time and memory from /proc, and the pinning of processes to cores.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -24,6 +24,30 @@ pub(crate) struct Memory {
     pub(crate) anonymous: u64,
     /// Page tables, those of mapped files included.
     pub(crate) page_tables: u64,
+}
+
+/// What a server cost while it was under load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Costs {
+    /// Processor time of the server.
+    pub(crate) processor: Duration,
+    /// At the end; `None` if the server is gone.
+    pub(crate) memory: Option<Memory>,
+    /// Processor time of the machine that was neither the server's nor this process's, as a share of one core.
+    pub(crate) foreign_share: f64,
+}
+
+/// Runs a load, and what the server of process `pid` cost meanwhile.
+pub(crate) fn observe<T>(pid: i32, load: impl FnOnce() -> Result<T>) -> Result<(Costs, T)> {
+    let now = || -> Result<_> { Ok((machine_time()?, processor_time(pid)?, processor_time(Pid::this().as_raw())?)) };
+    let started = Instant::now();
+    let (machine, server, own) = now()?;
+    let loaded = load()?;
+    let (machine_then, server_then, own_then) = now()?;
+    let processor = server_then.saturating_sub(server);
+    let foreign = machine_then.saturating_sub(machine + processor + own_then.saturating_sub(own));
+    let foreign_share = foreign.as_secs_f64() / started.elapsed().as_secs_f64();
+    Ok((Costs { processor, memory: memory(pid).ok(), foreign_share }, loaded))
 }
 
 /// Memory of the process `pid` now.

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::accounting::{self, Memory};
+use crate::accounting::{self, Costs};
 use crate::cli::Compare;
+use crate::drive;
 use crate::driver::{self, Load, Progress, Supply, Tally};
 use crate::report::{self, Comparison, Destination};
 use crate::servers::{self, Kind, Place, Server, Transport};
-use crate::workload::{self, Workload, WorkloadOptions};
+use crate::workload::{Workload, WorkloadOptions};
 
 /// As Postfix's `smtpd_policy_service_timeout`: a server that leaves a connection aside for less is slow, and has its figures.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -27,20 +28,21 @@ pub(crate) struct Sample {
     pub(crate) kind: Kind,
     pub(crate) transport: Transport,
     pub(crate) tally: Tally,
-    /// Processor time of the server.
-    pub(crate) processor: Duration,
-    pub(crate) memory: Memory,
-    /// Processor time of the machine that was neither the server's nor the generator's, as a share of one core.
-    pub(crate) foreign_share: f64,
+    pub(crate) costs: Costs,
     /// Decisions that should stand in the log and do not.
     pub(crate) unlogged: u64,
 }
 
 impl Sample {
+    /// Whether all requests were answered; the figures of a server that failed mean nothing.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.tally.is_clean() && self.tally.answers.total() > 0
+    }
+
     /// Processor time a request, in microseconds.
     #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
     pub(crate) fn micros_a_request(&self) -> f64 {
-        self.processor.as_secs_f64() * 1e6 / self.tally.answers.total() as f64
+        self.costs.processor.as_secs_f64() * 1e6 / self.tally.answers.total() as f64
     }
 }
 
@@ -48,9 +50,7 @@ impl Sample {
 pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     ensure!(args.server_core != args.load_core, "the server and the load need a core each; see --server-core");
     let destination = args.report.as_deref().map(Destination::claim).transpose()?;
-    if let Some(summary) = args.workload.survey()? {
-        eprintln!("{summary}");
-    }
+    drive::survey(&args.workload)?;
     let (contestants, workload, started) = (contestants(args), args.workload.workload, Instant::now());
     let mut comparisons = Vec::new();
     for &connections in &args.connections {
@@ -76,7 +76,10 @@ fn rounds(args: &Compare, connections: u32, contestants: &[(Kind, Transport)]) -
         for &(kind, transport) in turned {
             eprint!("round {} of {}: {} over {} ...", round + 1, args.rounds, kind.name(), transport.name());
             let sample = measure(args, connections, round, kind, transport)?;
-            eprintln!(" {:.0} requests a second, {:.2} us", sample.tally.rate(), sample.micros_a_request());
+            match &sample.tally.first_failure {
+                Some(failure) => eprintln!(" failed: {}", report::harmless(failure)),
+                None => eprintln!(" {:.0} requests a second, {:.2} us", sample.tally.rate(), sample.micros_a_request()),
+            }
             samples.push(sample);
         }
     }
@@ -120,25 +123,20 @@ fn measure(args: &Compare, connections: u32, round: u32, kind: Kind, transport: 
     let server = Server::start(command, &place.endpoint, &first, 0)?;
     accounting::pin_to(args.load_core)?;
     let load = load(args, kind, Load::closed(&place.endpoint, connections, first, 1, 0));
-    if args.workload.workload == workload::Kind::Known && kind != Kind::Baseline {
-        prime(&load, delay)?;
-    }
-
-    let pid = server.pid()?;
-    let (machine, processor) = (accounting::machine_time()?, accounting::processor_time(pid)?);
-    let tally = driver::run(&load, &Progress::new(&load)?)?;
-    let processor = accounting::processor_time(pid)?.saturating_sub(processor);
-    let machine = accounting::machine_time()?.saturating_sub(machine);
-    let failure = tally.first_failure.as_deref().unwrap_or("the workload has no requests");
-    ensure!(tally.answers.total() > 0, "{} over {}: no answers: {failure}", kind.name(), transport.name());
-    let foreign = machine.saturating_sub(processor + tally.own_time);
-    let foreign_share = foreign.as_secs_f64() / tally.elapsed.as_secs_f64();
+    // Stored times are whole seconds.
+    let failed = match kind {
+        Kind::Baseline => None,
+        _ => driver::prime(&load, delay + Duration::from_secs(1))?,
+    };
+    let run = || failed.map_or_else(|| driver::run(&load, &Progress::new(&load)?), Ok);
+    let (costs, tally) = accounting::observe(server.pid()?, run)?;
+    ensure!(tally.answers.total() > 0 || !tally.is_clean(), "{}: the workload has no requests", kind.name());
     let unlogged = if kind == Kind::Irongrey && args.decision_log {
         tally.answers.total().saturating_sub(place.logged_decisions()?)
     } else {
         0
     };
-    Ok(Sample { round, kind, transport, processor, memory: accounting::memory(pid)?, foreign_share, unlogged, tally })
+    Ok(Sample { round, kind, transport, tally, costs, unlogged })
 }
 
 /// The load for one kind of server: slow ones get fewer requests, and a working set that they can be primed with.
@@ -157,15 +155,4 @@ fn load(args: &Compare, kind: Kind, closed: Load) -> Load {
 fn delay(args: &Compare, kind: Kind) -> Duration {
     let seconds = u64::from(args.workload.mix.delay);
     Duration::from_secs(if kind == Kind::Sqlgrey { seconds.next_multiple_of(60).max(60) } else { seconds })
-}
-
-/// Sends the working set twice, the second time when it passes.
-fn prime(load: &Load, delay: Duration) -> Result<()> {
-    let Supply::Numbered(workload) = &load.supply else { return Ok(()) };
-    let load = Load { requests: workload.working_set(), first: 0, ..load.clone() };
-    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
-    // Stored times are whole seconds.
-    std::thread::sleep(delay + Duration::from_secs(1));
-    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
-    Ok(())
 }

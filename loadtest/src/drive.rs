@@ -10,7 +10,7 @@ use crate::accounting;
 use crate::cli::Drive;
 use crate::driver::{self, Load, Progress, Stop, Supply, Tally};
 use crate::report::{self, Sheet};
-use crate::workload::Kind;
+use crate::workload::{Kind, WorkloadOptions};
 
 /// Without another end.
 const REQUESTS: u64 = 1_000_000;
@@ -21,15 +21,12 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
         accounting::pin_to(core)?;
     }
     let destination = args.report.as_deref().map(report::Destination::claim).transpose()?;
-    if let Some(summary) = args.workload.survey()? {
-        eprintln!("{summary}");
-    }
+    survey(&args.workload)?;
     let load = load(args)?;
-    if let Some(wait) = args.prime_wait {
-        ensure!(args.workload.workload == Kind::Known, "--prime-wait sends a working set; give --workload known");
-        prime(&load, args.workload.working_set, Duration::from_secs(wait))?;
-    }
-    let tally = watch(&load)?;
+    let is_known = args.workload.workload == Kind::Known;
+    ensure!(is_known || args.prime_wait.is_none(), "--prime-wait sends a working set; give --workload known");
+    let failed = args.prime_wait.map(|wait| driver::prime(&load, Duration::from_secs(wait))).transpose()?.flatten();
+    let tally = failed.map_or_else(|| watch(&load), Ok)?;
     let is_clean = tally.is_clean();
     let sheet = Sheet::new(args, &load, tally)?;
     sheet.print();
@@ -37,6 +34,17 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
         sheet.write_to(destination)?;
     }
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks a file through before anything is sent, and says what it holds.
+pub(crate) fn survey(workload: &WorkloadOptions) -> Result<()> {
+    if let Some(file) = workload.file.as_deref().filter(|_| workload.ends()) {
+        eprintln!("{}: being read through first", file.display());
+    }
+    if let Some(summary) = workload.survey()? {
+        eprintln!("{summary}");
+    }
+    Ok(())
 }
 
 fn load(args: &Drive) -> Result<Load> {
@@ -60,15 +68,6 @@ fn load(args: &Drive) -> Result<Load> {
         spin: args.spin,
         stop: Stop::on_signals()?,
     })
-}
-
-/// Sends the working set twice, with a wait between.
-fn prime(load: &Load, working_set: u64, wait: Duration) -> Result<()> {
-    let load = Load { requests: Some(working_set), duration: None, rate: None, ..load.clone() };
-    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
-    load.stop.sleep(wait);
-    driver::run(&load, &Progress::new(&load)?)?.check("priming")?;
-    Ok(())
 }
 
 /// Runs the load, with a line about it.

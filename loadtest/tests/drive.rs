@@ -132,6 +132,13 @@ fn a_server_that_is_not_there_is_status_1_and_a_wrong_option_2() {
     let output = greyload(&["drive", "--inet", &free]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains(&format!("cannot connect to {free}")), "{}", text(&output));
+    let output = greyload(&["drive", "--inet", &free, "--workload", "known", "--prime-wait", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        words(&output).contains("when the working set was sent before the run, cannot connect"),
+        "{}",
+        text(&output)
+    );
     let output = greyload(&["drive", "--inet", &free, "--threads", "2", "--connections", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
 }

@@ -5,6 +5,7 @@
 //! thousands of connections stay small.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
 
 use memchr::memchr;
 use mio::{Registry, Token};
@@ -119,9 +120,9 @@ impl Conn {
     }
 
     /// Why a connection that has been waiting for an answer is given up, alone or with all.
-    pub(super) fn silence(&self, is_alone: bool) -> String {
+    pub(super) fn silence(&self, patience: Duration, is_alone: bool) -> String {
         let others = if is_alone { " on one connection while it answered others" } else { "" };
-        format!("the server gave no answer in time{others}{}", self.after_partial())
+        format!("the server gave no answer within {} s{others}{}", patience.as_secs_f64(), self.after_partial())
     }
 
     fn flush(&mut self, registry: &Registry) -> Result<(), String> {

@@ -228,7 +228,7 @@ impl<'p> Generator<'p> {
     fn give_up(&mut self, now: u64, limit: u64) {
         for index in 0..self.conns.len() {
             if let Some(conn) = self.conns[index].as_ref().filter(|conn| conn.is_busy() && conn.asked < limit) {
-                let why = conn.silence(limit < now);
+                let why = conn.silence(self.patience, limit < now);
                 self.fail(index, now, why);
             }
         }

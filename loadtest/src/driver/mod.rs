@@ -163,6 +163,24 @@ pub(crate) fn run(load: &Load, progress: &Progress) -> Result<Tally> {
     Ok(Tally::sum(outcomes, progress, Duration::from_nanos(clock.now())))
 }
 
+/// Sends the working set of `known` twice, so long apart, so that it passes; what came of a pass that failed. There is none in
+/// other workloads.
+pub(crate) fn prime(load: &Load, wait: Duration) -> Result<Option<Tally>> {
+    let Supply::Numbered(workload) = &load.supply else { return Ok(None) };
+    let Some(working_set) = workload.working_set() else { return Ok(None) };
+    let load = Load { requests: Some(working_set), duration: None, rate: None, first: 0, ..load.clone() };
+    for pause in [Duration::ZERO, wait] {
+        load.stop.sleep(pause);
+        let mut tally = run(&load, &Progress::new(&load)?)?;
+        if !tally.is_clean() {
+            tally.first_failure =
+                tally.first_failure.map(|why| format!("when the working set was sent before the run, {why}"));
+            return Ok(Some(tally));
+        }
+    }
+    Ok(None)
+}
+
 /// Makes all connections; if the server refuses one, why.
 fn connect(load: &Load, generators: &mut [Generator<'_>]) -> Result<Option<String>> {
     let threads = generators.len();

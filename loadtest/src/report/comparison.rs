@@ -5,6 +5,7 @@
 
 use super::tables::table;
 use super::units::harmless;
+use crate::accounting::Memory;
 use crate::compare::Sample;
 use crate::driver::Tally;
 use crate::servers::{Kind, Transport};
@@ -63,20 +64,29 @@ impl Comparison {
             "RssAnon MiB",
         ];
         let mut rows = vec![header.map(str::to_owned).to_vec()];
-        rows.extend(self.contestants.iter().map(|&(kind, transport)| row(&self.samples, kind, transport)));
+        rows.extend(self.contestants.iter().map(|&(kind, transport)| self.row(kind, transport)));
         rows
+    }
+
+    /// The rounds of one server that have figures.
+    pub(super) fn of(&self, kind: Kind, transport: Transport) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().filter(move |s| s.kind == kind && s.transport == transport && s.is_whole())
     }
 
     /// How the figures came about, and what makes them doubtful.
     pub(super) fn remarks(&self) -> Vec<String> {
         let samples = &self.samples;
-        let shares = |value: fn(&Sample) -> f64| spread(samples.iter().map(|s| value(s) * 100.0), 0);
+        let whole = || samples.iter().filter(|sample| sample.is_whole());
+        let shares = |value: fn(&Sample) -> f64| spread(whole().map(|s| value(s) * 100.0), 0);
         let mut remarks = vec![
             "Each figure is the median of the rounds (minimum to maximum); ratios are taken within a round.".to_owned(),
             format!("The generator needed {}% of its core.", shares(|s| s.tally.own_share())),
-            format!("Other work on the machine took {}% of a core.", shares(|s| s.foreign_share)),
+            format!("Other work on the machine took {}% of a core.", shares(|s| s.costs.foreign_share)),
         ];
-        if samples.iter().any(|s| s.foreign_share > DISTURBED) {
+        if whole().count() < samples.len() {
+            remarks.push("A round in which requests were lost has no part in the figures.".to_owned());
+        }
+        if samples.iter().any(|s| s.costs.foreign_share > DISTURBED) {
             remarks.push("The machine was not quiet: the rates and latencies are doubtful.".to_owned());
         }
         remarks.extend(samples.iter().flat_map(|sample| self.doubts(sample)));
@@ -98,7 +108,7 @@ impl Comparison {
             doubts.push(format!("{place}: {} decisions were not logged.", sample.unlogged));
         }
         let (surprising, what) = match self.workload {
-            _ if sample.kind == Kind::Baseline => (0, ""),
+            _ if sample.kind == Kind::Baseline || !sample.is_whole() => (0, ""),
             workload::Kind::Flood => (tally.answers.total() - tally.answers.deferred, "new triplets were not deferred"),
             workload::Kind::Known => (tally.answers.deferred, "known triplets were deferred"),
             workload::Kind::Mix | workload::Kind::Replay | workload::Kind::Maillog => (0, ""),
@@ -108,34 +118,43 @@ impl Comparison {
         }
         doubts
     }
-}
 
-#[expect(clippy::cast_precision_loss, reason = "a process has far less than 2^52 bytes")]
-fn row(samples: &[Sample], kind: Kind, transport: Transport) -> Vec<String> {
-    let own: Vec<&Sample> = samples.iter().filter(|s| s.kind == kind && s.transport == transport).collect();
-    let show = |decimals, value: &dyn Fn(&Sample) -> f64| spread(own.iter().map(|s| value(s)), decimals);
-    let rival = |sample: &Sample, kind, transport| {
-        samples.iter().find(|s| s.round == sample.round && s.kind == kind && s.transport == transport)
-    };
-    let to_baseline = own.iter().filter_map(|s| {
-        rival(s, Kind::Baseline, transport).map(|floor| s.micros_a_request() / floor.micros_a_request())
-    });
-    let to_postgrey = own
-        .iter()
-        .filter_map(|s| rival(s, Kind::Postgrey, Transport::Tcp).map(|other| s.tally.rate() / other.tally.rate()));
-    let mebibytes = |bytes: u64| bytes as f64 / 1_048_576.0;
-    vec![
-        kind.name().to_owned(),
-        transport.name().to_owned(),
-        show(0, &|s| s.tally.rate()),
-        show(2, &Sample::micros_a_request),
-        spread(to_baseline, 2),
-        spread(to_postgrey, 1),
-        show(0, &|s| at(&s.tally, 0.5)),
-        show(0, &|s| at(&s.tally, 0.99)),
-        show(1, &|s| mebibytes(s.memory.resident)),
-        show(1, &|s| mebibytes(s.memory.anonymous)),
-    ]
+    #[expect(clippy::cast_precision_loss, reason = "a process has far less than 2^52 bytes")]
+    fn row(&self, kind: Kind, transport: Transport) -> Vec<String> {
+        let own = || self.of(kind, transport);
+        let show = |decimals, value: &dyn Fn(&Sample) -> f64| spread(own().map(value), decimals);
+        let rival = |sample: &Sample, kind, transport| self.of(kind, transport).find(|s| s.round == sample.round);
+        let to_baseline = own().filter_map(|s| {
+            rival(s, Kind::Baseline, transport).map(|floor| s.micros_a_request() / floor.micros_a_request())
+        });
+        let to_postgrey = own()
+            .filter_map(|s| rival(s, Kind::Postgrey, Transport::Tcp).map(|other| s.tally.rate() / other.tally.rate()));
+        let mebibytes = |of: fn(Memory) -> u64| {
+            let bytes = own().filter_map(|s| s.costs.memory).map(of);
+            spread(bytes.map(|bytes| bytes as f64 / 1_048_576.0), 1)
+        };
+        vec![
+            kind.name().to_owned(),
+            transport.name().to_owned(),
+            self.rates(kind, transport),
+            show(2, &Sample::micros_a_request),
+            spread(to_baseline, 2),
+            spread(to_postgrey, 1),
+            show(0, &|s| at(&s.tally, 0.5)),
+            show(0, &|s| at(&s.tally, 0.99)),
+            mebibytes(|memory| memory.resident),
+            mebibytes(|memory| memory.anonymous),
+        ]
+    }
+
+    /// The rates of one server, and in how many rounds it failed.
+    fn rates(&self, kind: Kind, transport: Transport) -> String {
+        let all = self.samples.iter().filter(|s| s.kind == kind && s.transport == transport).count();
+        let figure = Spread::of(self.of(kind, transport).map(|s| s.tally.rate())).map(|spread| spread.show(0));
+        let failed = all - self.of(kind, transport).count();
+        let failures = (failed > 0).then(|| format!("failed in {failed} of {all} rounds"));
+        figure.into_iter().chain(failures).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn spread(values: impl IntoIterator<Item = f64>, decimals: usize) -> String {

@@ -85,11 +85,11 @@ fn round(sample: &Sample) -> Value {
         "lost_requests": tally.lost,
         "first_failure": tally.first_failure,
         "answers_per_second": tally.rate(),
-        "server_processor_seconds": sample.processor.as_secs_f64(),
-        "server_resident_bytes": sample.memory.resident,
-        "server_anonymous_bytes": sample.memory.anonymous,
+        "server_processor_seconds": sample.costs.processor.as_secs_f64(),
+        "server_resident_bytes": sample.costs.memory.map(|memory| memory.resident),
+        "server_anonymous_bytes": sample.costs.memory.map(|memory| memory.anonymous),
         "load_busy_share_of_core": tally.own_share(),
-        "other_work_share_of_core": sample.foreign_share,
+        "other_work_share_of_core": sample.costs.foreign_share,
     });
     for (quantile, _, name) in QUANTILES {
         value[name] = tally.latency.value_at_quantile(quantile).into();
@@ -98,21 +98,24 @@ fn round(sample: &Sample) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::accounting::Memory;
+    use crate::accounting::{Costs, Memory};
+    use crate::reply::Answers;
     use crate::report::sheet::tests::tally;
     use crate::servers::{Kind, Transport};
     use crate::workload;
 
-    fn comparison() -> Comparison {
-        let sample = |round, kind, lost| {
-            let mut tally = tally(2);
-            (tally.lost, tally.first_failure) = (lost, (lost > 0).then(|| "it said \"<b>\"".to_owned()));
-            let memory = Memory { resident: 3 << 20, anonymous: 1 << 20, page_tables: 1 << 16 };
-            let (transport, processor) = (Transport::Tcp, Duration::from_millis(10));
-            Sample { round, kind, transport, tally, processor, memory, foreign_share: 0.0, unlogged: lost }
-        };
+    /// One round with 2,000 answers, 1,000 a second, at 5 microseconds each.
+    pub(in crate::report) fn sample(round: u32, kind: Kind, lost: u64) -> Sample {
+        let mut tally = tally(2);
+        (tally.lost, tally.first_failure) = (lost, (lost > 0).then(|| "it said \"<b>\"".to_owned()));
+        let memory = Some(Memory { resident: 3 << 20, anonymous: 1 << 20, page_tables: 1 << 16 });
+        let costs = Costs { processor: Duration::from_millis(10), memory, foreign_share: 0.0 };
+        Sample { round, kind, transport: Transport::Tcp, tally, costs, unlogged: lost }
+    }
+
+    pub(in crate::report) fn comparison() -> Comparison {
         Comparison {
             connections: 1000,
             workload: workload::Kind::Mix,
@@ -132,9 +135,27 @@ mod tests {
         let document = document.unwrap();
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
         assert_eq!((count("thead"), page.matches("mix with 1000 connections").count()), (2, 2));
+        assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
         assert!(page.contains("1000 (1000 to 1000)") && page.contains("irongrey over TCP, round 2: 7 requests lost"));
         assert_eq!(page.matches("round 2: 7 decisions were not logged.").count(), 2);
         assert!(!page.contains("<b>"), "{page}");
+    }
+
+    #[test]
+    fn a_server_that_failed_is_told_and_has_no_figures() {
+        let row = |lost: [u64; 2]| {
+            let mut comparison = comparison();
+            comparison.samples.truncate(1);
+            comparison.samples.extend((0..2).zip(lost).map(|(round, lost)| sample(round, Kind::Irongrey, lost)));
+            comparison.rows()[2][2..5].join("|")
+        };
+        assert_eq!(row([0, 0]), "1000 (1000 to 1000)|5.00 (5.00 to 5.00)|1.00 (1.00 to 1.00)");
+        assert_eq!(row([0, 7]), "1000 (1000 to 1000), failed in 1 of 2 rounds|5.00 (5.00 to 5.00)|1.00 (1.00 to 1.00)");
+        assert_eq!(row([3, 7]), "failed in 2 of 2 rounds|-|-");
+        let mut comparison = comparison();
+        comparison.samples[1].tally.answers = Answers::default();
+        comparison.samples[1].tally.lost = 9;
+        assert_eq!(comparison.rows()[2][2], "failed in 2 of 2 rounds");
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 }
 
 /// The text without characters that a terminal would obey or that no XML may hold.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let is_bad = |c: char| {
         c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
     };
