@@ -3,10 +3,12 @@
 //! Every axis has two ends that differ, whatever the data, so that a plot of nothing has axes too. Positions are shares of
 //! the axis, from 0 to 1.
 
-use super::units::{float, latency, rate};
+use super::units::{about, float, latency, rate};
 
 /// The largest number of named values, about.
 const NAMES: f64 = 6.0;
+/// A figure so many times smaller than another is hardly seen beside it.
+const VANISHING: f64 = 20.0;
 
 /// One axis.
 #[derive(Clone, Debug)]
@@ -72,10 +74,26 @@ impl Axis {
         Self::new(title, Scale::Linear { end }, multiples(step, end).map(|value| (value, name(value))))
     }
 
+    /// Figures from 0 or, where the smallest would vanish beside the largest, on a logarithmic scale with room below it.
+    pub(super) fn amount(title: &'static str, min: f64, max: f64) -> Self {
+        if min > 0.0 && max > min * VANISHING {
+            Self::logarithmic(title, min / 2.0, max, round)
+        } else {
+            Self::rate(title, max)
+        }
+    }
+
+    pub(super) fn is_logarithmic(&self) -> bool {
+        matches!(self.scale, Scale::Logarithmic { .. })
+    }
+
     /// Latency in nanoseconds, logarithmic.
     pub(super) fn latency(min: u64, max: u64) -> Self {
-        let start = below(float(min.max(1)));
-        let end = -below(-float(max.max(1)));
+        Self::logarithmic("latency", float(min.max(1)), float(max.max(1)), nanoseconds)
+    }
+
+    fn logarithmic(title: &'static str, min: f64, max: f64, name: fn(f64) -> String) -> Self {
+        let (start, end) = (below(min), -below(-max));
         let end = if end > start { end } else { start * 10.0 };
         let scale = Scale::Logarithmic { start, end };
         let every = |parts: &[f64]| {
@@ -87,7 +105,7 @@ impl Axis {
         let decades = (end / start).log10();
         let named: &[f64] = if decades < 1.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let named = if decades < 0.4 { &[1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0] } else { named };
-        let mut axis = Self::new("latency", scale, every(named).into_iter().map(|value| (value, nanoseconds(value))));
+        let mut axis = Self::new(title, scale, every(named).into_iter().map(|value| (value, name(value))));
         axis.between =
             every(&[2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]).into_iter().map(|value| scale.place(value)).collect();
         axis
@@ -112,6 +130,11 @@ fn percent(nines: usize) -> String {
         2 => "99%".to_owned(),
         _ => format!("99.{}%", "9".repeat(nines - 2)),
     }
+}
+
+/// A round figure: `1,000`, `50`, `0.2`.
+fn round(value: f64) -> String {
+    if value >= 0.95 { about(value) } else { format!("{value:.4}").trim_end_matches('0').to_owned() }
 }
 
 /// A round latency without the digits that say nothing.
@@ -162,6 +185,8 @@ mod tests {
         assert_eq!(names(&Axis::latency(150_000, 30_000_000)), ["100 µs", "1 ms", "10 ms"]);
         assert_eq!(names(&Axis::latency(130_000, 470_000)), ["100 µs", "200 µs", "500 µs"]);
         assert_eq!(names(&Axis::latency(0, 0)), ["1 ns", "2 ns", "5 ns", "10 ns"]);
+        assert_eq!(names(&Axis::amount("", 40.0, 150.0)), names(&Axis::rate("", 150.0)));
+        assert_eq!(names(&Axis::amount("", 0.05, 1200.0)), ["0.1", "1", "10", "100", "1,000"]);
         assert_eq!(names(&Axis::percentile(25_000)), ["50%", "0%", "90%", "99%", "99.9%", "99.99%"]);
         assert_eq!(names(&Axis::time(4.5)), ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5", "3.0", "3.5", "4.0", "4.5"]);
         assert_eq!(names(&Axis::time(150.0)), ["0", "20", "40", "60", "80", "100", "120", "140"]);

@@ -2,10 +2,11 @@
 //!
 //! `progress` shows a run on its way. `sheet` is a run that has ended: its `figures` and the `machine` it was made on,
 //! printed as a table, and written as a `page` (with `plots`, each a `plot` with two `axis`), as `json`, and as the raw
-//! `histogram`. `comparison` is for servers `side_by_side`, which writes it; `tables` holds the plain table
+//! `histogram`. `comparison` is for servers `side_by_side`, which writes it with its `bars`; `tables` holds the plain table
 //! and the two that `fill` and `restart` print; `units` says how a figure is written.
 
 mod axis;
+mod bars;
 mod comparison;
 mod figures;
 mod histogram;

@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::figures::{Figures, Verdict, kinds};
 use super::machine::Machine;
-use super::plots;
+use super::plots::{self, Figure};
 use super::sheet::Sheet;
 use super::units::{count, harmless, rate, span};
 
@@ -25,13 +25,7 @@ pub(super) fn report(sheet: &Sheet) -> String {
         (patterns())
         @for verdict in figures.verdicts() { (notice(&verdict)) }
         (summary(&figures))
-        @for figure in plots::figures(&figures) {
-            figure {
-                h2 { (figure.heading) }
-                (figure.drawing)
-                figcaption { (figure.caption) }
-            }
-        }
+        @for plot in plots::figures(&figures) { (figure(&plot)) }
         (results(sheet))
         (origin(&sheet.machine, &settings(sheet), &files()))
     };
@@ -58,6 +52,17 @@ pub(super) fn whole(title: &str, machine: &Machine, elapsed: Duration, main: &Ma
         }
     };
     page.into_string()
+}
+
+/// A drawing between its heading and its caption.
+pub(super) fn figure(figure: &Figure) -> Markup {
+    html! {
+        figure {
+            h2 { (figure.heading) }
+            (figure.drawing)
+            figcaption { (figure.caption) }
+        }
+    }
 }
 
 fn notice(verdict: &Verdict) -> Markup {

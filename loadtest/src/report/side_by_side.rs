@@ -8,6 +8,7 @@ use anyhow::Result;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
+use super::bars;
 use super::comparison::Comparison;
 use super::figures::QUANTILES;
 use super::json::answers;
@@ -31,6 +32,7 @@ pub(crate) fn write_comparisons(
 
 fn html(comparisons: &[Comparison], machine: &Machine, elapsed: Duration) -> String {
     let main = html! {
+        @for figure in bars::figures(comparisons) { (page::figure(&figure)) }
         @for comparison in comparisons { (section(comparison)) }
         (page::origin(machine, &html! {}, &html! { "Beside this page: " code { "report.json" } " (every round)." }))
     };
@@ -135,6 +137,7 @@ pub(super) mod tests {
         let document = document.unwrap();
         let count = |tag: &str| document.descendants().filter(|node| node.has_tag_name(tag)).count();
         assert_eq!((count("thead"), page.matches("mix with 1000 connections").count()), (2, 2));
+        assert_eq!((count("figure"), page.matches(">1,000 connections<").count()), (2, 4));
         assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
         assert!(page.contains("1000 (1000 to 1000)") && page.contains("irongrey over TCP, round 2: 7 requests lost"));
         assert_eq!(page.matches("round 2: 7 decisions were not logged.").count(), 2);
