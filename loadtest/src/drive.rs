@@ -29,16 +29,17 @@ pub(crate) fn run(args: &Drive) -> Result<ExitCode> {
     let tally = failed.map_or_else(|| watch(&load), Ok)?;
     let is_clean = tally.is_clean();
     let sheet = Sheet::new(args, &load, tally)?;
-    sheet.print();
+    let printed = sheet.print();
     if let Some(destination) = &destination {
         sheet.write_to(destination)?;
     }
+    printed?;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Looks a file through before anything is sent, and says what it holds.
 pub(crate) fn survey(workload: &WorkloadOptions) -> Result<()> {
-    if let Some(file) = workload.file.as_deref().filter(|_| workload.ends()) {
+    if let Some(file) = workload.seekable_file() {
         eprintln!("{}: being read through first", file.display());
     }
     if let Some(summary) = workload.survey()? {

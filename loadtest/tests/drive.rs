@@ -4,15 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+use std::fs::{self, Permissions};
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 
 struct Baseline {
@@ -75,7 +78,7 @@ fn interrupt(child: &Child) {
 fn await_watch(child: &Child) {
     let (path, started) = (format!("/proc/{}/status", child.id()), Instant::now());
     let watches = || {
-        let status = std::fs::read_to_string(&path).unwrap();
+        let status = fs::read_to_string(&path).unwrap();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
         u64::from_str_radix(caught, 16).unwrap() & (1 << (Signal::SIGINT as i32 - 1)) != 0
     };
@@ -141,4 +144,43 @@ fn a_server_that_is_not_there_is_status_1_and_a_wrong_option_2() {
     );
     let output = greyload(&["drive", "--inet", &free, "--threads", "2", "--connections", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+}
+
+#[test]
+fn a_report_that_could_not_be_written_is_refused_before_the_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let (report, program) = (directory.path().join("report"), directory.path().join("greyload"));
+    fs::create_dir(&report).unwrap();
+    fs::set_permissions(&report, Permissions::from_mode(0o555)).unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_greyload"), &program).unwrap();
+    let server = std::os::unix::net::UnixListener::bind(directory.path().join("socket")).unwrap();
+    server.set_nonblocking(true).unwrap();
+    let mut command = Command::new(program);
+    command
+        .current_dir("/")
+        .arg("drive")
+        .arg("--unix")
+        .arg(directory.path().join("socket"))
+        .arg("--report")
+        .arg(&report);
+    if Uid::effective().is_root() {
+        // Who may write anywhere.
+        command.uid(65534);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("report: cannot be written to; give --report a directory"), "{}", text(&output));
+    assert!(server.accept().is_err(), "the server was asked");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_costs_no_report() {
+    let baseline = Baseline::start();
+    let report = baseline.directory.path().join("report");
+    let options = ["--requests", "10", "--report", report.to_str().unwrap()];
+    let mut child = drive(baseline.socket().to_str().unwrap(), &options).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && report.join("report.html").exists(), "{}", text(&output));
 }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::figures::Figures;
 use super::machine::Machine;
+use super::tables::print;
 use super::units::harmless;
 use super::{histogram, json, page};
 use crate::cli::Drive;
@@ -38,9 +39,13 @@ impl Destination {
     /// Makes the directory, or takes it if it is empty.
     pub(crate) fn claim(path: &Path) -> Result<Self> {
         let place = path.display();
-        fs::create_dir_all(path).with_context(|| format!("{place}: cannot make the report's directory"))?;
+        fs::create_dir_all(path)
+            .with_context(|| format!("{place}: cannot make the report's directory; give --report another"))?;
         let mut entries = fs::read_dir(path).with_context(|| format!("{place}: cannot read the report's directory"))?;
         ensure!(entries.next().is_none(), "{place}: is not empty; give --report a new or an empty directory");
+        // The user, the mount and the file system all have a say, so it is tried.
+        tempfile::tempfile_in(path)
+            .with_context(|| format!("{place}: cannot be written to; give --report a directory that is yours"))?;
         Ok(Self(path.to_owned()))
     }
 
@@ -66,8 +71,8 @@ impl Sheet {
     }
 
     /// Prints the table.
-    pub(crate) fn print(&self) {
-        print!("{}", self.table());
+    pub(crate) fn print(&self) -> Result<()> {
+        print(&self.table())
     }
 
     /// Writes all files.

@@ -1,10 +1,22 @@
 //! Tables for a terminal or as Markdown, and those of the segment files, of the restarts and of memory.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write};
+
+use anyhow::{Context, Result};
 
 use crate::accounting::Memory;
 use crate::directory::Segment;
 use crate::spread::Spread;
+
+/// Prints to standard output. Whoever reads it there may have seen enough, which is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("standard output: cannot be written"),
+    }
+}
 
 /// The table of segment files.
 pub(crate) fn segments(segments: &[Segment], markdown: bool) -> String {

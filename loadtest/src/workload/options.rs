@@ -146,11 +146,14 @@ impl WorkloadOptions {
         Ok(Source::new(origin, self.test_clock))
     }
 
-    /// Reads the file of the workload to its end, so that one that is broken costs no run; what it holds. A pipe can be read
-    /// only once and is left alone.
+    /// The file of the workload, if it can be read more than once: no pipe.
+    pub(crate) fn seekable_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|file| self.ends() && file.is_file())
+    }
+
+    /// Reads the file of the workload to its end, so that one that is broken costs no run; what it holds.
     pub(crate) fn survey(&self) -> Result<Option<String>> {
-        let file = self.file.as_deref().filter(|_| self.ends());
-        if !file.is_some_and(Path::is_file) {
+        if self.seekable_file().is_none() {
             return Ok(None);
         }
         let mut source = Self { repeat: 1, ..self.clone() }.source(Part::WHOLE)?;
