@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use crate::accounting::{self, Costs};
 use crate::cli::Compare;
 use crate::drive;
-use crate::driver::{self, Load, Progress, Supply, Tally};
+use crate::driver::{self, Load, Progress, Stop, Supply, Tally};
 use crate::report::{self, Comparison, Destination};
 use crate::servers::{self, Kind, Place, Server, Transport};
 use crate::workload::{Workload, WorkloadOptions};
@@ -52,15 +52,19 @@ pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     let destination = args.report.as_deref().map(Destination::claim).transpose()?;
     drive::survey(&args.workload)?;
     let (contestants, workload, started) = (contestants(args), args.workload.workload, Instant::now());
-    let mut comparisons = Vec::new();
+    let (mut comparisons, stop) = (Vec::new(), Stop::on_signals()?);
     for &connections in &args.connections {
-        let samples = rounds(args, connections, &contestants)?;
+        let samples = rounds(args, connections, &contestants, &stop)?;
         let comparison = Comparison { connections, workload, contestants: contestants.clone(), samples };
         if args.connections.len() > 1 {
-            println!("{}:\n", comparison.heading());
+            report::print(&format!("{}:\n\n", comparison.heading()))?;
         }
-        println!("{}", comparison.table(args.daemon.markdown));
+        report::print(&format!("{}\n", comparison.table(args.daemon.markdown)))?;
         comparisons.push(comparison);
+        if stop.is_asked() {
+            eprintln!("interrupted: the figures are those of the rounds that had ended");
+            break;
+        }
     }
     if let Some(destination) = &destination {
         report::write_comparisons(&comparisons, started.elapsed(), destination)?;
@@ -69,13 +73,19 @@ pub(crate) fn run(args: &Compare) -> Result<ExitCode> {
     Ok(if samples.all(|sample| sample.tally.is_clean()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn rounds(args: &Compare, connections: u32, contestants: &[(Kind, Transport)]) -> Result<Vec<Sample>> {
+/// All rounds, or those that had ended when the end was asked for.
+fn rounds(args: &Compare, connections: u32, contestants: &[(Kind, Transport)], stop: &Stop) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for round in 0..args.rounds {
         let turned = contestants.iter().cycle().skip(round as usize).take(contestants.len());
         for &(kind, transport) in turned {
             eprint!("round {} of {}: {} over {} ...", round + 1, args.rounds, kind.name(), transport.name());
-            let sample = measure(args, connections, round, kind, transport)?;
+            let sample = measure(args, connections, round, (kind, transport), stop);
+            if stop.is_asked() {
+                eprintln!();
+                return Ok(samples);
+            }
+            let sample = sample?;
             match &sample.tally.first_failure {
                 Some(failure) => eprintln!(" failed: {}", report::harmless(failure)),
                 None => eprintln!(" {:.0} requests a second, {:.2} us", sample.tally.rate(), sample.micros_a_request()),
@@ -107,7 +117,13 @@ fn contestants(args: &Compare) -> Vec<(Kind, Transport)> {
     contestants
 }
 
-fn measure(args: &Compare, connections: u32, round: u32, kind: Kind, transport: Transport) -> Result<Sample> {
+fn measure(
+    args: &Compare,
+    connections: u32,
+    round: u32,
+    (kind, transport): (Kind, Transport),
+    stop: &Stop,
+) -> Result<Sample> {
     let place = Place::new(&args.daemon.scratch, transport)?;
     let delay = delay(args, kind);
     let command = match kind {
@@ -122,7 +138,8 @@ fn measure(args: &Compare, connections: u32, round: u32, kind: Kind, transport: 
     accounting::pin_to(args.server_core)?;
     let server = Server::start(command, &place.endpoint, &first, 0)?;
     accounting::pin_to(args.load_core)?;
-    let load = load(args, kind, Load::closed(&place.endpoint, connections, first, 1, 0));
+    let closed = Load { stop: stop.clone(), ..Load::closed(&place.endpoint, connections, first, 1, 0) };
+    let load = load(args, kind, closed);
     // Stored times are whole seconds.
     let failed = match kind {
         Kind::Baseline => None,

@@ -184,3 +184,27 @@ fn a_reader_that_has_seen_enough_costs_no_report() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && report.join("report.html").exists(), "{}", text(&output));
 }
+
+#[test]
+fn a_comparison_that_is_interrupted_leaves_nothing_behind() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = ["--without-irongrey", "--postgrey", "/none", "--sqlgrey", "/none", "--requests", "1000000000"];
+    let mut command = greyload(&["compare", "--scratch", scratch.path().to_str().unwrap()]);
+    let mut child = command.args(options).spawn().unwrap();
+    let (task, started) = (format!("/proc/{0}/task/{0}/children", child.id()), Instant::now());
+    let server = loop {
+        if let Ok(server) = fs::read_to_string(&task).unwrap().trim().parse::<i32>() {
+            break server;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "no server is started");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    interrupt(&child);
+    child.wait().unwrap();
+    // A server that lives on would hold the output open.
+    let is_left = kill(Pid::from_raw(server), Signal::SIGKILL).is_ok();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && text(&output).contains("interrupted: the figures"), "{}", text(&output));
+    assert!(!is_left, "the server lives on");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}

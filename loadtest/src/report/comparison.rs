@@ -153,7 +153,8 @@ impl Comparison {
         let figure = Spread::of(self.of(kind, transport).map(|s| s.tally.rate())).map(|spread| spread.show(0));
         let failed = all - self.of(kind, transport).count();
         let failures = (failed > 0).then(|| format!("failed in {failed} of {all} rounds"));
-        figure.into_iter().chain(failures).collect::<Vec<_>>().join(", ")
+        let parts: Vec<String> = figure.into_iter().chain(failures).collect();
+        if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
     }
 }
 

@@ -25,5 +25,5 @@ pub(crate) use comparison::Comparison;
 pub(crate) use progress::Meter;
 pub(crate) use sheet::{Destination, Sheet};
 pub(crate) use side_by_side::write_comparisons;
-pub(crate) use tables::{memory, ratio, restarts, segments};
+pub(crate) use tables::{memory, print, ratio, restarts, segments};
 pub(crate) use units::harmless;

@@ -159,6 +159,8 @@ pub(super) mod tests {
         comparison.samples[1].tally.answers = Answers::default();
         comparison.samples[1].tally.lost = 9;
         assert_eq!(comparison.rows()[2][2], "failed in 2 of 2 rounds");
+        comparison.samples.clear();
+        assert_eq!(comparison.rows()[2][2..4], ["-", "-"]);
     }
 
     #[test]
