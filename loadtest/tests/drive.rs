@@ -147,6 +147,18 @@ fn a_server_that_is_not_there_is_status_1_and_a_wrong_option_2() {
 }
 
 #[test]
+fn a_socket_that_is_not_there_is_status_1_and_a_path_too_long_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| drive(directory.path().join(name).to_str().unwrap(), &[]).output().unwrap();
+    let output = at("none");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(words(&output).contains("none (connection 1): No such file or directory (os error 2); does it run"));
+    let output = at(&"x".repeat(108));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("at most 107 bytes; give a shorter one"), "{}", text(&output));
+}
+
+#[test]
 fn a_report_that_could_not_be_written_is_refused_before_the_load() {
     let directory = tempfile::tempdir().unwrap();
     let (report, program) = (directory.path().join("report"), directory.path().join("greyload"));

@@ -7,7 +7,7 @@ mod verify;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::endpoint::Endpoint;
@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Requests(Requests),
 }
 
+/// What the kernel takes.
+const LONGEST_SOCKET_PATH: usize = 107;
+
 /// Where the server listens.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -60,7 +63,14 @@ impl Target {
     pub(crate) fn endpoint(&self) -> Result<Endpoint> {
         match (self.inet, &self.unix) {
             (Some(address), None) => Ok(Endpoint::Inet(address)),
-            (None, Some(path)) => Ok(Endpoint::Unix(path.clone())),
+            (None, Some(path)) => {
+                ensure!(
+                    path.as_os_str().len() <= LONGEST_SOCKET_PATH,
+                    "{}: a socket's path has at most {LONGEST_SOCKET_PATH} bytes; give a shorter one, or a link to its directory",
+                    path.display()
+                );
+                Ok(Endpoint::Unix(path.clone()))
+            }
             _ => bail!("give one of --inet and --unix"),
         }
     }

@@ -191,7 +191,10 @@ fn connect(load: &Load, generators: &mut [Generator<'_>]) -> Result<Option<Strin
         match load.endpoint.connect() {
             Ok(stream) => generators[index % threads].add(stream)?,
             Err(error) if is_of_the_server(error.kind()) => {
-                return Ok(Some(format!("cannot connect to {} (connection {}): {error}", load.endpoint, index + 1)));
+                let advice =
+                    if index == 0 { "does it run, and listen there?" } else { "it may take no more connections" };
+                let place = format!("{} (connection {})", load.endpoint, index + 1);
+                return Ok(Some(format!("cannot connect to {place}: {error}; {advice}")));
             }
             Err(error) => {
                 let advice = "open files (ulimit -Hn) and, to one TCP address, local ports are the limits";

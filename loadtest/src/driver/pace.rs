@@ -93,7 +93,7 @@ impl Schedule {
         let seconds = now as f64 / 1e9;
         // A rate that falls asks for nothing more once it is 0.
         let seconds = if self.slope < 0.0 { seconds.min(-self.from / self.slope) } else { seconds };
-        (self.from * seconds + self.slope * seconds * seconds / 2.0) as u64 + 1
+        ((self.from * seconds + self.slope * seconds * seconds / 2.0) as u64).saturating_add(1)
     }
 }
 
@@ -144,6 +144,12 @@ mod tests {
         assert_eq!(course(ramp, 5.0), ([(0.0, 1000.0), (5.0, 2000.0)], 1500.0));
         assert_eq!(course(schedule("3000..1000", Some(20_000), None), 20.0).0[1], (10.0, 1000.0));
         assert_eq!(course(schedule("50", None, None), 7.0), ([(0.0, 50.0), (7.0, 50.0)], 50.0));
+    }
+
+    #[test]
+    fn a_rate_beyond_all_reason_has_due_times_too() {
+        let schedule = schedule("1e300", None, Some(1));
+        assert_eq!((schedule.due(1), schedule.due_by(1_000_000_000)), (0, u64::MAX));
     }
 
     #[test]

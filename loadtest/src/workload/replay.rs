@@ -92,12 +92,7 @@ impl Replay {
         loop {
             let line_start = out.len();
             if !self.input.read_line(out)? {
-                ensure!(
-                    line_start == start,
-                    "{}: request {} has no blank line at its end; add it",
-                    self.input.place(),
-                    self.requests + 1
-                );
+                ensure!(line_start == start, self.cut_off());
                 return Ok(None);
             }
             ensure!(
@@ -114,10 +109,16 @@ impl Replay {
                 out.truncate(start);
                 continue;
             }
+            ensure!(out.ends_with(b"\n"), self.cut_off());
             if self.take(line, &mut recorded)? {
                 out.truncate(line_start);
             }
         }
+    }
+
+    fn cut_off(&self) -> String {
+        let (place, number) = (self.input.place(), self.requests + 1);
+        format!("{place}: request {number} has no blank line at its end; complete it or take it out")
     }
 
     /// Takes what is needed from an attribute; true if it is the time, which is not passed on.

@@ -81,6 +81,7 @@ fn a_bad_file_is_named_with_its_line_and_the_remedy() {
     for (content, wanted) in [
         (&b"sender=\nNov 23 10:00:01 mx postfix\n\n"[..], ["line 2: `Nov 23", "maillog reads logs"]),
         (b"sender=\n\n\nsender=\n", ["line 4: request 2", "blank line"]),
+        (b"sender=\n\nrecip", ["line 3: request 2", "blank line"]),
         (b"sender=\npolicy_test_time=x\n\n", ["line 2: policy_test_time", "1764000000"]),
         (b"", ["holds no request", "greyload requests"]),
         (b"a".repeat(70_000).as_slice(), ["line 1: longer", "no file of text lines"]),
