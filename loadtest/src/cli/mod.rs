@@ -66,7 +66,7 @@ impl Target {
             (None, Some(path)) => {
                 ensure!(
                     path.as_os_str().len() <= LONGEST_SOCKET_PATH,
-                    "{}: a socket's path has at most {LONGEST_SOCKET_PATH} bytes; give a shorter one, or a link to its directory",
+                    "{}: a socket's path has at most {LONGEST_SOCKET_PATH} bytes; give a shorter one",
                     path.display()
                 );
                 Ok(Endpoint::Unix(path.clone()))
