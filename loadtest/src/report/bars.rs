@@ -66,7 +66,8 @@ fn figure(comparisons: &[Comparison], measure: &Measure) -> Figure {
     let rows: Vec<Row> = comparisons.iter().flat_map(|comparison| group(comparison, measure)).collect();
     let spreads =
         || rows.iter().filter_map(|row| if let Row::Bar(_, _, spread) = row { spread.as_ref() } else { None });
-    let min = spreads().map(|spread| spread.min).reduce(f64::min).unwrap_or(0.0);
+    // Processor time is told in steps of a clock tick, of which a short run may have had none.
+    let min = spreads().map(|spread| spread.min).filter(|&min| min > 0.0).reduce(f64::min).unwrap_or(0.0);
     let max = spreads().map(|spread| spread.max).reduce(f64::max).unwrap_or(0.0);
     let axis = Axis::amount(measure.title, min, max);
     let scale = if axis.is_logarithmic() { " The scale is logarithmic." } else { "" };
@@ -169,11 +170,19 @@ mod tests {
 
     #[test]
     fn what_would_vanish_is_seen_on_a_logarithmic_scale() {
-        let mut comparison = comparison();
-        comparison.samples[1].costs.processor = Duration::from_secs(10);
-        let figures = figures(&[comparison]);
+        let mut slow = comparison();
+        slow.samples[1].costs.processor = Duration::from_secs(10);
+        let figures = figures(&[slow]);
         assert!(figures[1].caption.ends_with(" The scale is logarithmic."), "{}", figures[1].caption);
         assert!(lengths(&figures[1].drawing).into_iter().all(|length| length > 20.0), "{:?}", figures[1].drawing);
+        let mut other = comparison();
+        other.samples[1].costs.processor = Duration::ZERO;
+        other.samples[2] = sample(1, Kind::Postgrey, 0);
+        other.samples[2].costs.processor = Duration::from_secs(10);
+        other.contestants.push((Kind::Postgrey, Transport::Tcp));
+        let figures = super::figures(&[other]);
+        assert!(figures[1].caption.ends_with(" The scale is logarithmic."), "{}", figures[1].caption);
+        assert_eq!(lengths(&figures[1].drawing)[1].to_bits(), 0.0_f64.to_bits(), "{:?}", figures[1].drawing);
     }
 
     #[test]
