@@ -17,6 +17,8 @@ const STEP: Duration = Duration::from_millis(10);
 const AHEAD: usize = 16;
 /// How many records are looked through before what is found in them is set.
 const TOGETHER: usize = 1 << 21;
+/// How many slots of a probe are passed over before it is asked whether they are about the same tag: half of them.
+const UNREAD: usize = 4 * LINE_SLOTS;
 /// How many records are looked up to see whether an index is whole.
 const LOOKED_AT: usize = 4096;
 /// Bytes of an index that are read in at once.
@@ -64,15 +66,19 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
     clear_shards(file, geometry, &mine);
     let mut repeated = Vec::new();
     let record = |tag, position| record_at(file, position).filter(|record| record.tag == tag);
+    // To read the record that a slot may be about is to wait for memory. The order of first attempts depends on it; else it only
+    // keeps a tag with many records from taking the slots of others.
+    let unread = if file.ring() == RingKind::Pending { 0 } else { UNREAD };
     let mut set = |tag, position| {
-        let Some(new) = record(tag, position) else { return };
-        let placed = geometry.place(file.slots(), tag, position, |other| match record(tag, other) {
-            Some(other) if other.covers(&new) => Other::IsEnough,
-            Some(other) if new.covers(&other) => Other::GivesWay,
-            Some(_) => Other::StaysBeside,
-            None => Other::OfAnotherTag,
+        let placed = geometry.place(file.slots(), tag, position, unread, |other| {
+            match record(tag, other).and_then(|other| Some((other, record(tag, position)?))) {
+                Some((other, new)) if other.covers(&new) => Other::IsEnough,
+                Some((other, new)) if new.covers(&other) => Other::GivesWay,
+                Some(_) => Other::StaysBeside,
+                None => Other::OfAnotherTag,
+            }
         });
-        if placed == Placed::BesideAnother && file.ring() == RingKind::Pending {
+        if unread == 0 && placed == Placed::BesideAnother {
             repeated.push(tag);
         }
     };

@@ -129,13 +129,21 @@ impl Geometry {
         Inserted::NoSlot
     }
 
-    /// Points a slot of `tag` at `position`, with no more slots for a tag than it needs: in the place of one that is not
-    /// needed any more, or in an empty one. Nobody else may use the slots.
-    pub fn place(&self, slots: &[AtomicU32], tag: Tag, position: u32, is: impl Fn(u32) -> Other) -> Placed {
+    /// Points a slot of `tag` at `position`: in the place of one that is not needed any more, or an empty one. Nobody else may
+    /// use the slots. What the first `passed` of them are is not asked for.
+    pub fn place(
+        &self,
+        slots: &[AtomicU32],
+        tag: Tag,
+        position: u32,
+        passed: usize,
+        is: impl Fn(u32) -> Other,
+    ) -> Placed {
         let mut placed = Placed::Alone;
-        for slot in self.probe(tag) {
+        for (number, slot) in self.probe(tag).enumerate() {
             let found = slots[slot].load(Ordering::Relaxed);
-            let other = self.position(tag, found).map_or(Other::OfAnotherTag, &is);
+            let asked = self.position(tag, found).filter(|_| number >= passed);
+            let other = asked.map_or(Other::OfAnotherTag, &is);
             match other {
                 Other::IsEnough => return Placed::Alone,
                 Other::StaysBeside => placed = Placed::BesideAnother,
