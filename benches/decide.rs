@@ -12,6 +12,10 @@ use irongrey::grey::{
 use irongrey::policy::{Replies, Request, Resume, Status, parse};
 use irongrey::table::{Secret, Tag};
 
+#[path = "support/thread_time.rs"]
+mod thread_time;
+use thread_time::{ThreadTime, criterion};
+
 const REQUESTS: &[u8] = include_bytes!("../tests/data/postfix-3.7-requests.txt");
 const NOW: UnixSecs = UnixSecs(1_795_514_400);
 const SECRET: Secret = Secret([9; 16]);
@@ -66,7 +70,7 @@ fn triplet_tag(request: &Request<'_>, policy: Policy<'_>) -> Tag {
     *state.0.keys().next().expect("a pending triplet")
 }
 
-fn decisions(criterion: &mut Criterion) {
+fn decisions(criterion: &mut Criterion<ThreadTime>) {
     let (lists, request) = (Lists::default(), request());
     let policy = Policy { rules: &RULES, lists: &lists, secret: &SECRET };
     let replies = Replies::new("DEFER_IF_PERMIT", "Greylisted, see %r", "X-Greylist: %t s at %h; %d", "mx.test", "1");
@@ -96,5 +100,9 @@ fn decisions(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decisions);
+criterion_group! {
+    name = benches;
+    config = criterion();
+    targets = decisions
+}
 criterion_main!(benches);

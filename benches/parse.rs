@@ -5,6 +5,10 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irongrey::policy::{Resume, Status, parse};
 
+#[path = "support/thread_time.rs"]
+mod thread_time;
+use thread_time::{ThreadTime, criterion};
+
 const REQUESTS: &[u8] = include_bytes!("../tests/data/postfix-3.7-requests.txt");
 
 fn consumed(buffer: &[u8], resume: &mut Resume) -> Option<usize> {
@@ -18,7 +22,7 @@ fn consumed(buffer: &[u8], resume: &mut Resume) -> Option<usize> {
     }
 }
 
-fn whole(criterion: &mut Criterion) {
+fn whole(criterion: &mut Criterion<ThreadTime>) {
     let first = &REQUESTS[..consumed(REQUESTS, &mut Resume::default()).expect("a whole request")];
     // What a remote sender with TLS and long names makes of it.
     let mut long = first[..first.len() - 1].to_vec();
@@ -55,5 +59,9 @@ fn whole(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, whole);
+criterion_group! {
+    name = benches;
+    config = criterion();
+    targets = whole
+}
 criterion_main!(benches);

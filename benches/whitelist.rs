@@ -11,6 +11,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irongrey::grey::whitelist::{ClientList, ClientListBuilder, RecipientList, RecipientListBuilder};
 
+#[path = "support/thread_time.rs"]
+mod thread_time;
+use thread_time::{ThreadTime, criterion};
+
 const REQUESTS: usize = 1 << 14;
 const SIZES: [usize; 3] = [10, 10_000, 100_000];
 
@@ -82,7 +86,7 @@ fn requests(make: impl Fn(usize) -> (String, IpAddr, String)) -> Vec<(String, Ip
     (0..REQUESTS).map(|index| make(index * 7_919 + 13)).collect()
 }
 
-fn bench(criterion: &mut Criterion) {
+fn bench(criterion: &mut Criterion<ThreadTime>) {
     for size in SIZES {
         let recipients = recipients(size);
         let hits = requests(|at| {
@@ -128,5 +132,9 @@ fn bench(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bench);
+criterion_group! {
+    name = benches;
+    config = criterion();
+    targets = bench
+}
 criterion_main!(benches);
