@@ -10,6 +10,8 @@
 //! record, so the load never exceeds one half. Shard, line and slot bits are disjoint bits of the tag, so an index can be
 //! rebuilt from the records alone, each shard by another core.
 
+use std::{mem, slice};
+
 use super::{CHUNK, Tag};
 use crate::atomics::{AtomicU32, Ordering, weakened};
 
@@ -89,13 +91,16 @@ impl Geometry {
     }
 
     /// The positions at which `tag` may have records.
-    pub fn find<'a>(&self, slots: &'a [AtomicU32], tag: Tag) -> impl Iterator<Item = u32> + Clone + use<'a> {
-        let geometry = *self;
-        self.probe(tag)
-            // Acquire: pairs with the Release in `insert`, so the record that the slot points at is visible.
-            .map(move |slot| slots[slot].load(Ordering::Acquire))
-            .take_while(|&value| value != 0)
-            .filter_map(move |value| geometry.position(tag, value))
+    pub fn find<'a>(&self, slots: &'a [AtomicU32], tag: Tag) -> Find<'a> {
+        let Probe { next, first, end, left } = self.probe(tag);
+        let before_end = left.min(end - next);
+        Find {
+            slots: slots[next..next + before_end].iter(),
+            behind_end: slots[first..first + left - before_end].iter(),
+            tag: self.slot_tag(tag),
+            position_mask: self.position_mask(),
+            capacity: self.capacity,
+        }
     }
 
     /// The position that a slot with this value points at, if that may be one of `tag`.
@@ -192,6 +197,43 @@ impl Geometry {
     #[expect(clippy::cast_possible_truncation, reason = "the slot holds the lowest bits")]
     fn slot_tag(&self, tag: Tag) -> u32 {
         (tag.bits() as u32) << self.position_bits
+    }
+}
+
+/// The positions that a probe finds; see [`Geometry::find`].
+// One load and a few comparisons a slot: a look-up goes over some hundred.
+#[derive(Clone, Debug)]
+pub struct Find<'a> {
+    slots: slice::Iter<'a, AtomicU32>,
+    /// Those that follow, at the front of the shard.
+    behind_end: slice::Iter<'a, AtomicU32>,
+    tag: u32,
+    position_mask: u32,
+    capacity: u32,
+}
+
+impl Iterator for Find<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        loop {
+            for slot in &mut self.slots {
+                // Acquire: pairs with the Release in `insert`, so the record that the slot points at is visible.
+                let value = slot.load(Ordering::Acquire);
+                if value == 0 {
+                    (self.slots, self.behind_end) = Default::default();
+                    return None;
+                }
+                let position = (value & self.position_mask).wrapping_sub(1);
+                if value & !self.position_mask == self.tag && position < self.capacity {
+                    return Some(position);
+                }
+            }
+            if self.behind_end.len() == 0 {
+                return None;
+            }
+            self.slots = mem::take(&mut self.behind_end);
+        }
     }
 }
 
