@@ -46,6 +46,7 @@ fn check(directory: &Path, host: &Host) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("irongrey: {error}");
+    // In one write, so that no line of the log's thread comes in between. Nobody is left to tell when that fails.
+    let _ = io::stderr().write_all(format!("irongrey: {error}\n").as_bytes());
     ExitCode::from(code)
 }
