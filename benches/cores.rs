@@ -15,7 +15,7 @@ use std::time::Duration;
 use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Instances, Networks, OnFull, Policy, Reason, Rules, decide};
+use irongrey::grey::{Instances, Policy, Reason, Rules, decide};
 use irongrey::policy::Request;
 use irongrey::store::{Store, Writer};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -23,14 +23,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 const NOW: UnixSecs = UnixSecs(1_795_514_400);
-const RULES: Rules = Rules {
-    delay: 300,
-    retry_window: 172_800,
-    max_age: 3_024_000,
-    auto_whitelist_clients: 5,
-    networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
-    on_full: OnFull::Dunno,
-};
+const RULES: Rules = Rules::DEFAULT;
 /// Triplets in each store before anything is measured, so that it has grown past the sizes of a cache.
 const LIVE: usize = 3_000_000;
 /// Triplets of one thread in one round.

@@ -6,9 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use irongrey::clock::UnixSecs;
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{
-    Change, Client, Full, Instances, Networks, OnFull, Policy, Reason, Rules, State, Triplet, decide,
-};
+use irongrey::grey::{Change, Client, Full, Instances, Policy, Reason, Rules, State, Triplet, decide};
 use irongrey::policy::{Replies, Request, Resume, Status, parse};
 use irongrey::table::{Secret, Tag};
 
@@ -19,14 +17,7 @@ use thread_time::{ThreadTime, criterion};
 const REQUESTS: &[u8] = include_bytes!("../tests/data/postfix-3.7-requests.txt");
 const NOW: UnixSecs = UnixSecs(1_795_514_400);
 const SECRET: Secret = Secret([9; 16]);
-const RULES: Rules = Rules {
-    delay: 300,
-    retry_window: 172_800,
-    max_age: 3_024_000,
-    auto_whitelist_clients: 5,
-    networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
-    on_full: OnFull::Dunno,
-};
+const RULES: Rules = Rules::DEFAULT;
 
 /// The last change of each tag.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
-use irongrey::grey::{Change, Networks, OnFull, Rules, State};
+use irongrey::grey::{Change, Rules, State};
 use irongrey::store::{Store, Writer};
 use irongrey::table::Tag;
 use tempfile::TempDir;
@@ -21,14 +21,7 @@ pub(crate) const PENDING_EVERY: u64 = 4;
 /// Little more than the least that a state of two workers may be given.
 pub(crate) const LEAST: u64 = 40 << 20;
 /// Without a delay no segment is too young to be dropped for want of room.
-const RULES: Rules = Rules {
-    delay: 0,
-    retry_window: 172_800,
-    max_age: 3_024_000,
-    auto_whitelist_clients: 5,
-    networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
-    on_full: OnFull::Dunno,
-};
+const RULES: Rules = Rules { delay: 0, ..Rules::DEFAULT };
 
 /// Spreads a number over 64 bits: no two are the same, and they seem to be in no order.
 pub(crate) fn mixed(number: u64) -> u64 {

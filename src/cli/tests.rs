@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::{Builtin, Facility, Host, Listen, LogTarget, Settings, SyncMode};
-use crate::grey::OnFull;
+use crate::grey::{OnFull, Rules};
 
 fn host() -> Host {
     Host {
@@ -158,7 +158,8 @@ fn the_environment_comes_before_the_command_line() {
     let comment = Environment { postgrey_opts: Some("--inet=127.0.0.1:1 #x --delay=9".into()), postgrey_text: None };
     assert_eq!(read(&["irongrey", "postgrey"], &comment).unwrap().unread, ["#x", "--delay=9"]);
     let serve = read(&["irongrey", "serve"], &environment).unwrap();
-    assert_eq!(serve.rules.delay, 300);
+    assert_eq!(serve.rules, Rules::DEFAULT);
+    assert_eq!(postgrey(&["--inet=1"]).unwrap().rules, Rules::DEFAULT);
 }
 
 #[test]

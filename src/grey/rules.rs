@@ -34,3 +34,15 @@ pub struct Rules {
     /// The answer to an unknown triplet that cannot be recorded.
     pub on_full: OnFull,
 }
+
+impl Rules {
+    /// postgrey's, which both command lines have when no option says otherwise.
+    pub const DEFAULT: Self = Self {
+        delay: 300,
+        retry_window: 2 * 86_400,
+        max_age: 35 * 86_400,
+        auto_whitelist_clients: 5,
+        networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
+        on_full: OnFull::Dunno,
+    };
+}

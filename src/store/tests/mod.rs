@@ -22,19 +22,12 @@ use std::path::Path;
 
 use super::*;
 use crate::config::SyncMode;
-use crate::grey::{Change, Client, Full, Networks, OnFull, State, Triplet};
+use crate::grey::{Change, Client, Full, State, Triplet};
 use crate::table::Tag;
 
 const NOW: UnixSecs = UnixSecs(1_795_000_000);
 const DAY: u32 = 86_400;
-const RULES: Rules = Rules {
-    delay: 300,
-    retry_window: 2 * DAY,
-    max_age: 35 * DAY,
-    auto_whitelist_clients: 5,
-    networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
-    on_full: OnFull::Dunno,
-};
+const RULES: Rules = Rules::DEFAULT;
 
 /// Numbers that a seed repeats.
 struct Random(u64);

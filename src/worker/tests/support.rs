@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::clock::UnixSecs;
 use crate::config::{Listen, StateSettings, SyncMode};
-use crate::grey::{Networks, OnFull, Rules};
+use crate::grey::Rules;
 use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
 use crate::policy::Replies;
@@ -24,14 +24,7 @@ use crate::worker::{Bound, PATIENCE, Running, Shared, WorkerParts, bind, start};
 pub(super) const SOON: Duration = Duration::from_secs(20);
 pub(super) const DUNNO: &[u8] = b"action=DUNNO\n\n";
 
-const RULES: Rules = Rules {
-    delay: 300,
-    retry_window: 172_800,
-    max_age: 3_024_000,
-    auto_whitelist_clients: 5,
-    networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
-    on_full: OnFull::Dunno,
-};
+const RULES: Rules = Rules::DEFAULT;
 
 pub(super) struct Options {
     pub(super) workers: usize,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
-use irongrey::grey::{Networks, OnFull, Rules};
+use irongrey::grey::Rules;
 use irongrey::store::{OpenError, Store};
 use irongrey::table::{Secret, Tag};
 use tempfile::TempDir;
@@ -16,14 +16,7 @@ use tempfile::TempDir;
 /// When each case begins.
 pub(crate) const NOW: UnixSecs = UnixSecs(1_795_000_000);
 pub(crate) const DAY: u32 = 86_400;
-pub(crate) const RULES: Rules = Rules {
-    delay: 300,
-    retry_window: 2 * DAY,
-    max_age: 32 * DAY,
-    auto_whitelist_clients: 5,
-    networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
-    on_full: OnFull::Dunno,
-};
+pub(crate) const RULES: Rules = Rules { max_age: 32 * DAY, ..Rules::DEFAULT };
 /// Seconds that a passed triplet or a client counts.
 pub(crate) const ESTABLISHED_LIFE: u32 = 36 * DAY;
 const SECRET: Secret = Secret([7; 16]);
