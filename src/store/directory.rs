@@ -131,17 +131,26 @@ impl Directory {
         match self.write_new("run", 0o600, text.as_bytes()) {
             Ok(new) => disk::rename(&new, &path)?,
             Err(error) if disk::is_full(&error) && listing::read(&path).is_ok_and(|said| said == text) => {}
-            Err(error) => self.forget_run().map_err(|_| error)?,
+            Err(error) => self.remove_run().map_err(|_| error)?,
         }
-        self.sync()
+        self.sync_run()
     }
 
-    /// Takes back what was said of the last run, for this boot at least.
+    /// Takes back, durably, what was said of the last run.
     pub(super) fn forget_run(&self) -> io::Result<()> {
+        self.remove_run()?;
+        self.sync_run()
+    }
+
+    fn remove_run(&self) -> io::Result<()> {
         match disk::remove(&self.path.join("run")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn sync_run(&self) -> io::Result<()> {
+        self.sync()
     }
 
     /// Removes what was not finished.

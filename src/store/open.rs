@@ -69,11 +69,11 @@ impl Contents {
                 "{}: more is missing than a process that dies leaves; the indexes are made anew",
                 path.display()
             );
-            // Should this process die over it, the next one must not take what it leaves for whole.
-            directory.forget_run().map_err(OpenError::io(path, "take back what the last run said"))?;
             self.last_run = LastRun::OtherBoot;
         }
         if self.last_run == LastRun::OtherBoot {
+            // Should this process die over it, or the power go, nothing that was said before may make what it leaves count as whole.
+            directory.forget_run().map_err(OpenError::io(directory.path(), "take back what the last run said"))?;
             open.by_ref().for_each(|file| rebuild(file, threads));
         }
         self.is_new &= self.files.iter().all(|file| file.outline().is_unused);
