@@ -238,6 +238,5 @@ fn known_after_power_loss(tape: &Tape, numbers: std::ops::Range<u64>) -> usize {
     let left = tempfile::tempdir().unwrap();
     Image::of(&world, Loss::All, |_| 0).write(&left.path().join("state")).unwrap();
     let store = open(left.path());
-    let is_known = |number: &u64| store.writer().session().triplet(tag(&store, *number), NOW) != Triplet::Unknown;
-    numbers.filter(is_known).count()
+    numbers.clone().count() - unknown(&store, numbers, NOW)
 }

@@ -107,6 +107,12 @@ fn pend(store: &Arc<Store>, writer: &mut Writer, numbers: std::ops::Range<u64>, 
     numbers.into_iter().try_for_each(|number| session.append(tag(store, number), Change::Pending(now), now))
 }
 
+/// How many of these triplets are not known.
+fn unknown(store: &Arc<Store>, numbers: std::ops::Range<u64>, now: UnixSecs) -> usize {
+    let is_known = |number: u64| store.writer().session().triplet(tag(store, number), now) != Triplet::Unknown;
+    numbers.filter(|&number| !is_known(number)).count()
+}
+
 fn segment_files(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(dir.join("state"))
         .unwrap()
