@@ -60,9 +60,10 @@ impl Contents {
 
     /// Makes fill marks and indexes believable as far as that has to be before they are served.
     pub(super) fn restore(&mut self, directory: &Directory, threads: usize) -> Result<(), OpenError> {
-        let mut open = self.files.iter().filter(|file| file.sealed_at().is_none());
+        let files = &self.files;
+        let open = || files.iter().filter(|file| file.sealed_at().is_none());
         if let LastRun::SameBoot { workers } = self.last_run
-            && !open.clone().all(|file| raise_marks(file, workers))
+            && !open().all(|file| raise_marks(file, workers))
         {
             let path = directory.path();
             log::warn!(
@@ -74,9 +75,9 @@ impl Contents {
         if self.last_run == LastRun::OtherBoot {
             // Should this process die over it, or the power go, nothing that was said before may make what it leaves count as whole.
             directory.forget_run().map_err(OpenError::io(directory.path(), "take back what the last run said"))?;
-            open.by_ref().for_each(|file| rebuild(file, threads));
+            open().for_each(|file| rebuild(file, threads));
         }
-        self.is_new &= self.files.iter().all(|file| file.outline().is_unused);
+        self.is_new &= files.iter().all(|file| file.outline().is_unused);
         Ok(())
     }
 

@@ -65,7 +65,7 @@ fn clear_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> bo
 fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> bool) {
     clear_shards(file, geometry, &mine);
     let mut repeated = Vec::new();
-    let record = |tag, position| record_at(file, position).filter(|record| record.tag == tag);
+    let record = |tag, position| record_of(file, tag, position);
     // To read the record that a slot may be about is to wait for memory. The order of first attempts depends on it; else it only
     // keeps a tag with many records from taking the slots of others.
     let unread = if file.ring() == RingKind::Pending { 0 } else { UNREAD };
@@ -113,8 +113,8 @@ fn rebuild_shards(file: &SegmentFile, geometry: Geometry, mine: impl Fn(u32) -> 
 /// Of several first attempts it counts which came later. Within a chunk their positions tell; of two writers' the time has to,
 /// in which one that was given up stays so. A clock that was ahead may have given an earlier one of a chunk a later time.
 fn put_in_order(file: &SegmentFile, geometry: Geometry, tag: Tag) {
-    let time = |position| record_at(file, position).filter(|record| record.tag == tag).map(|record| record.time);
-    let found = geometry.find(file.slots(), tag).filter_map(|position| Some((position, time(position)?)));
+    let time = |position| Some((position, record_of(file, tag, position)?.time));
+    let found = geometry.find(file.slots(), tag).filter_map(time);
     let mut found: Vec<_> = found.collect();
     found.sort_unstable();
     for next in 1..found.len() {
@@ -131,6 +131,10 @@ fn record_at(file: &SegmentFile, position: u32) -> Option<Record> {
     let at = position as usize * 2;
     let [tag, word] = [at, at + 1].map(|at| file.records()[at].load(Ordering::Relaxed));
     Record::unpack(tag, word)
+}
+
+fn record_of(file: &SegmentFile, tag: Tag, position: u32) -> Option<Record> {
+    record_at(file, position).filter(|record| record.tag == tag)
 }
 
 /// How many records of a chunk are used, up to the last that is not all zeros.
@@ -173,13 +177,9 @@ fn newest_without_slot(file: &SegmentFile, workers: usize) -> usize {
 
 /// Whether a record is found by its tag, or needs no slot, or could not get one.
 fn has_slot(file: &SegmentFile, geometry: Geometry, record: &Record) -> bool {
-    let values = geometry.probe(record.tag).map(|slot| file.slots()[slot].load(Ordering::Relaxed));
-    let mut values = values.map(|value| (value, geometry.position(record.tag, value)));
-    let decisive = values.find(|&(value, position)| {
-        let found = position.and_then(|position| record_at(file, position));
-        value == 0 || found.is_some_and(|found| found.covers(record))
-    });
-    decisive.is_none_or(|(value, _)| value != 0)
+    let covers = |position| record_at(file, position).is_some_and(|found| found.covers(record));
+    let is_taken = |slot: usize| file.slots()[slot].load(Ordering::Relaxed) != 0;
+    geometry.find(file.slots(), record.tag).any(covers) || geometry.probe(record.tag).all(is_taken)
 }
 
 /// After the process died in the same boot: its records get the slots that they lack, beside the workers, a little at a
