@@ -97,16 +97,17 @@ impl Geometry {
         Find {
             slots: slots[next..next + before_end].iter(),
             behind_end: slots[first..first + left - before_end].iter(),
-            tag: self.slot_tag(tag),
-            position_mask: self.position_mask(),
-            capacity: self.capacity,
+            form: self.form(tag),
         }
     }
 
     /// The position that a slot with this value points at, if that may be one of `tag`.
     pub fn position(&self, tag: Tag, value: u32) -> Option<u32> {
-        let position = (value & self.position_mask()).wrapping_sub(1);
-        (value & !self.position_mask() == self.slot_tag(tag) && position < self.capacity).then_some(position)
+        self.form(tag).position(value)
+    }
+
+    fn form(&self, tag: Tag) -> Form {
+        Form { tag: self.slot_tag(tag), position_mask: self.position_mask(), capacity: self.capacity }
     }
 
     /// Points a slot of `tag` at `position`, unless a slot does already or `covered` says of the position in this tag's last
@@ -200,6 +201,21 @@ impl Geometry {
     }
 }
 
+/// What the slots of one tag look like.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    tag: u32,
+    position_mask: u32,
+    capacity: u32,
+}
+
+impl Form {
+    fn position(self, value: u32) -> Option<u32> {
+        let position = (value & self.position_mask).wrapping_sub(1);
+        (value & !self.position_mask == self.tag && position < self.capacity).then_some(position)
+    }
+}
+
 /// The positions that a probe finds; see [`Geometry::find`].
 // One load and a few comparisons a slot: a look-up goes over some hundred.
 #[derive(Clone, Debug)]
@@ -207,9 +223,7 @@ pub struct Find<'a> {
     slots: slice::Iter<'a, AtomicU32>,
     /// Those that follow, at the front of the shard.
     behind_end: slice::Iter<'a, AtomicU32>,
-    tag: u32,
-    position_mask: u32,
-    capacity: u32,
+    form: Form,
 }
 
 impl Iterator for Find<'_> {
@@ -224,8 +238,7 @@ impl Iterator for Find<'_> {
                     (self.slots, self.behind_end) = Default::default();
                     return None;
                 }
-                let position = (value & self.position_mask).wrapping_sub(1);
-                if value & !self.position_mask == self.tag && position < self.capacity {
+                if let Some(position) = self.form.position(value) {
                     return Some(position);
                 }
             }
