@@ -38,43 +38,25 @@ fn is_batv_tag(part: &[u8]) -> bool {
     start.is_some_and(|start| start.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()))
 }
 
-/// What a byte is to [`push_with_numbers_masked`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Digit,
-    /// Of a word: a letter or an underscore.
-    Letter,
-    Other,
-}
-
-const CLASSES: [Class; 256] = {
-    let (mut classes, mut byte) = ([Class::Other; 256], 0_u8);
-    loop {
-        if byte.is_ascii_digit() {
-            classes[byte as usize] = Class::Digit;
-        } else if byte.is_ascii_alphabetic() || byte == b'_' {
-            classes[byte as usize] = Class::Letter;
-        }
-        if byte == u8::MAX {
-            break classes;
-        }
+/// Whether a byte is one of a word: a letter, a digit or an underscore.
+const IS_OF_WORD: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0_u8);
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
         byte += 1;
     }
+    table
 };
 
 /// Each run of digits that is a word of its own becomes `#`.
 fn push_with_numbers_masked(local: &[u8], out: &mut Vec<u8>) {
-    let class = |byte: &u8| CLASSES[usize::from(*byte)];
-    let mut rest = local;
-    while !rest.is_empty() {
-        let word = rest.iter().take_while(|byte| class(byte) != Class::Other).count();
-        let end = word.max(1);
-        if word > 0 && rest[..word].iter().all(|byte| class(byte) == Class::Digit) {
+    let is_word = |byte: u8| IS_OF_WORD[usize::from(byte)];
+    for word in local.chunk_by(|&left, &right| is_word(left) == is_word(right)) {
+        if word.iter().all(u8::is_ascii_digit) {
             out.push(b'#');
         } else {
-            out.extend_from_slice(&rest[..end]);
+            out.extend_from_slice(word);
         }
-        rest = &rest[end..];
     }
 }
 

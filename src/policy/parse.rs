@@ -66,9 +66,7 @@ pub fn parse<'a>(buffer: &'a [u8], resume: &mut Resume) -> Result<Status<'a>, Li
         [] => ignored_lines += 1,
         name => take(&mut request, name, value),
     })?;
-    let Some(consumed) = end else { return Ok(Status::Partial) };
-    *resume = Resume::default();
-    Ok(Status::Complete { request, consumed, ignored_lines })
+    Ok(end.map_or(Status::Partial, |consumed| Status::Complete { request, consumed, ignored_lines }))
 }
 
 /// Goes on looking for the blank line and gives each line before it to `visit`: its name, empty if there is none, as far as
