@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use super::axis::Axis;
 use super::comparison::Comparison;
+use super::plot::px;
 use super::plots::Figure;
 use super::units::{about, count, rate};
 use crate::compare::Sample;
@@ -137,10 +138,6 @@ fn bar(axis: &Axis, kind: Kind, spread: Option<&Spread>, top: f64, measure: &Mea
 
 fn along(share: f64) -> f64 {
     LEFT + share * (RIGHT - LEFT)
-}
-
-fn px(value: f64) -> String {
-    format!("{value:.1}")
 }
 
 #[cfg(test)]

@@ -181,7 +181,8 @@ fn up(share: f64) -> f64 {
     BOTTOM - share * (BOTTOM - TOP)
 }
 
-fn px(value: f64) -> String {
+/// A length or a place in a drawing.
+pub(super) fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 
