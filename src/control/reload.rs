@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::ListSettings;
 use crate::config::lists::{self, Source};
-use crate::worker::Shared;
+use crate::worker::{Live, Shared};
 
 /// What a reload needs.
 #[derive(Debug)]
@@ -25,7 +25,9 @@ impl Reload {
     pub(super) fn run(&mut self) {
         match lists::load(&self.settings, &self.sources) {
             Ok(loaded) => {
-                self.shared.lists.store(Arc::new(loaded.lists));
+                let live = self.shared.live.load();
+                let (rules, replies) = (live.rules, live.replies.clone());
+                self.shared.live.store(Arc::new(Live { rules, replies, lists: loaded.lists }));
                 loaded.sources.iter().for_each(|source| log::info!("{source}"));
                 self.sources = loaded.sources;
                 log::info!("whitelists reloaded");

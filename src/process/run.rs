@@ -22,7 +22,7 @@ use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::policy::Replies;
 use crate::store::{self, Store};
-use crate::worker::{self, Bound, PATIENCE, Running, Shared, WorkerParts};
+use crate::worker::{self, Bound, Live, PATIENCE, Running, Shared, WorkerParts};
 
 /// Runs the daemon until it is told to stop. With `--daemonize` the code is that of the background process if it failed.
 pub fn run(settings: &Settings) -> Result<ExitCode, RunError> {
@@ -103,10 +103,8 @@ impl Threads {
         let Texts { action, text, header, hostname } = &settings.texts;
         let replies = Replies::new(action, text, header, hostname, env!("CARGO_PKG_VERSION"));
         let shared = Arc::new(Shared {
-            rules: settings.rules,
-            replies,
+            live: ArcSwap::from_pointee(Live { rules: settings.rules, replies, lists: lists.lists }),
             secret: *store.secret(),
-            lists: ArcSwap::from_pointee(lists.lists),
             test_clock: settings.test_clock,
             latest_test_time: AtomicU32::new(0),
             close_after_reply: settings.close_after_reply,

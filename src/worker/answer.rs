@@ -1,6 +1,6 @@
 //! [`Turn`]: bytes from a peer to decisions and replies. No I/O: what is read and written is the connection's business.
 //!
-//! A turn is one round of the event loop. Clocks are read once, the state's session and the lists are taken once; the
+//! A turn is one round of the event loop. Clocks are read once, the state's session and what is live are taken once; the
 //! session is dropped before the loop waits again.
 
 use std::sync::Arc;
@@ -10,9 +10,8 @@ use std::time::Instant;
 use arc_swap::Guard;
 
 use super::warnings::{Warning, Warnings};
-use super::{Shared, WorkerParts};
+use super::{Live, Shared, WorkerParts};
 use crate::clock::UnixSecs;
-use crate::grey::whitelist::Lists;
 use crate::grey::{Instances, Policy, decide};
 use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
@@ -64,7 +63,7 @@ pub(super) struct Turn<'t> {
     pub(super) warnings: &'t Warnings,
     shared: &'t Shared,
     clock: UnixSecs,
-    lists: Guard<Arc<Lists>>,
+    live: Guard<Arc<Live>>,
     session: Session<'t>,
     log: &'t mut Producer,
     scratch: &'t mut Vec<u8>,
@@ -85,7 +84,7 @@ impl<'t> Turn<'t> {
             warnings,
             shared,
             clock: UnixSecs::now(),
-            lists: shared.lists.load(),
+            live: shared.live.load(),
             session: parts.writer.session(),
             log: &mut parts.log,
             scratch,
@@ -130,7 +129,7 @@ impl<'t> Turn<'t> {
 
     /// Answers a request that cannot be decided on.
     pub(super) fn dunno(&self, replies: &mut Vec<u8>) {
-        self.shared.replies.write(Verdict::Dunno, &Request::default(), self.clock, replies);
+        self.live.replies.write(Verdict::Dunno, &Request::default(), self.clock, replies);
     }
 
     /// Wakes the log if anything was logged.
@@ -139,9 +138,9 @@ impl<'t> Turn<'t> {
     }
 
     fn decide(&mut self, request: &Request<'_>, instances: &mut Instances, replies: &mut Vec<u8>) {
-        let Shared { rules, replies: texts, secret, .. } = self.shared;
         let now = self.time_of(request);
-        let policy = Policy { rules, lists: &self.lists, secret };
+        let Live { rules, replies: texts, lists } = &**self.live;
+        let policy = Policy { rules, lists, secret: &self.shared.secret };
         let decision = decide(request, policy, &mut self.session, instances, self.scratch, now);
         texts.write(decision.verdict, request, now, replies);
         self.counters.add_decision(&decision);

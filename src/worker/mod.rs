@@ -64,17 +64,24 @@ use warnings::Warnings;
 /// How long a peer may take to complete a request, or to read its replies.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What all workers use.
+/// What decisions are made by and replies are made of, as the administrator wants it at the moment.
 #[derive(Debug)]
-pub struct Shared {
+pub struct Live {
     /// The greylisting rules.
     pub rules: Rules,
     /// The texts of the replies.
     pub replies: Replies,
+    /// The whitelists.
+    pub lists: Lists,
+}
+
+/// What all workers use.
+#[derive(Debug)]
+pub struct Shared {
+    /// What may change while the daemon works: swapped in whole, and taken once a turn.
+    pub live: ArcSwap<Live>,
     /// The key under which tags are made.
     pub secret: Secret,
-    /// The whitelists; a reload swaps new ones in.
-    pub lists: ArcSwap<Lists>,
     /// Take the time from `policy_test_time` where a request has it.
     pub test_clock: bool,
     /// The largest such time seen, in Unix seconds: upkeep's now under the test clock.

@@ -14,11 +14,12 @@ use tempfile::TempDir;
 use crate::clock::UnixSecs;
 use crate::config::{Listen, StateSettings, SyncMode};
 use crate::grey::Rules;
+use crate::grey::whitelist::Lists;
 use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
 use crate::policy::Replies;
 use crate::store::Store;
-use crate::worker::{Bound, PATIENCE, Running, Shared, WorkerParts, bind, start};
+use crate::worker::{Bound, Live, PATIENCE, Running, Shared, WorkerParts, bind, start};
 
 /// No test waits longer for anything.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -72,11 +73,10 @@ impl Server {
         // The spares, once: nothing here fills more than a segment and a spare.
         store.upkeep(UnixSecs::now(), false);
         let counters: Vec<Arc<Counters>> = (0..=options.workers).map(|_| Arc::default()).collect();
+        let replies = Replies::new("DEFER_IF_PERMIT", "to %r", "X-Greylist: %t", "mx.test", "0");
         let shared = Arc::new(Shared {
-            rules: RULES,
-            replies: Replies::new("DEFER_IF_PERMIT", "to %r", "X-Greylist: %t", "mx.test", "0"),
+            live: ArcSwap::from_pointee(Live { rules: RULES, replies, lists: Lists::default() }),
             secret: *store.secret(),
-            lists: ArcSwap::default(),
             test_clock: options.test_clock,
             latest_test_time: AtomicU32::new(0),
             close_after_reply: options.close_after_reply,
