@@ -15,7 +15,7 @@ use std::time::Duration;
 use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Instances, Policy, Reason, Rules, decide};
+use irongrey::grey::{Instances, Policy, Reason, Terms, decide};
 use irongrey::policy::Request;
 use irongrey::store::{Store, Writer};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -23,7 +23,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 const NOW: UnixSecs = UnixSecs(1_795_514_400);
-const RULES: Rules = Rules::DEFAULT;
+const TERMS: Terms = Terms::DEFAULT;
 /// Triplets in each store before anything is measured, so that it has grown past the sizes of a cache.
 const LIVE: usize = 3_000_000;
 /// Triplets of one thread in one round.
@@ -86,7 +86,7 @@ fn main() {
 
 fn open(directory: &Path) -> Arc<Store> {
     let settings = StateSettings { dir: directory.join("state"), max_size: 4 << 30, sync: SyncMode::Os };
-    let store = Store::open(&settings, &RULES, 2, NOW).expect("a new state");
+    let store = Store::open(&settings, &TERMS, 2, NOW).expect("a new state");
     tend(&store);
     store
 }
@@ -134,7 +134,7 @@ fn run(stores: &[Arc<Store>; 2], shape: Shape, round: usize, next: &mut usize) -
 /// Greylists so many new triplets, and returns the processor time that it took.
 fn work(mut writer: Writer, store: &Store, core: usize, numbers: Range<usize>) -> Duration {
     let lists = Lists::default();
-    let policy = Policy { rules: &RULES, lists: &lists, secret: store.secret() };
+    let policy = Policy { terms: &TERMS, lists: &lists, secret: store.secret() };
     // Made before the clock runs.
     let senders: Vec<[u8; WIDTH]> = numbers.clone().map(sender).collect();
     let mut count_new = |now: UnixSecs| -> usize {

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use irongrey::clock::UnixSecs;
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Change, Client, Full, Instances, Policy, Reason, Rules, State, Triplet, decide};
+use irongrey::grey::{Change, Client, Full, Instances, Policy, Reason, State, Terms, Triplet, decide};
 use irongrey::policy::{Replies, Request, Resume, Status, parse};
 use irongrey::table::{Secret, Tag};
 
@@ -17,7 +17,7 @@ use thread_time::{ThreadTime, criterion};
 const REQUESTS: &[u8] = include_bytes!("../tests/data/postfix-3.7-requests.txt");
 const NOW: UnixSecs = UnixSecs(1_795_514_400);
 const SECRET: Secret = Secret([9; 16]);
-const RULES: Rules = Rules::DEFAULT;
+const TERMS: Terms = Terms::DEFAULT;
 
 /// The last change of each tag.
 #[derive(Default)]
@@ -63,7 +63,7 @@ fn triplet_tag(request: &Request<'_>, policy: Policy<'_>) -> Tag {
 
 fn decisions(criterion: &mut Criterion<ThreadTime>) {
     let (lists, request) = (Lists::default(), request());
-    let policy = Policy { rules: &RULES, lists: &lists, secret: &SECRET };
+    let policy = Policy { terms: &TERMS, lists: &lists, secret: &SECRET };
     let replies = Replies::new("DEFER_IF_PERMIT", "Greylisted, see %r", "X-Greylist: %t s at %h; %d", "mx.test", "1");
     let tag = triplet_tag(&request, policy);
     let (mut state, mut scratch, mut out) = (Map::default(), Vec::new(), Vec::with_capacity(4096));

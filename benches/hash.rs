@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irongrey::clock::UnixSecs;
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Change, Client, Full, Instances, Networks, Policy, Reason, Rules, State, Triplet, decide};
+use irongrey::grey::{Change, Client, Full, Instances, Networks, Policy, Reason, State, Terms, Triplet, decide};
 use irongrey::policy::Request;
 use irongrey::table::{Secret, Tag};
 
@@ -75,8 +75,8 @@ fn tags(criterion: &mut Criterion<ThreadTime>) {
         let key = key(network);
         let tag = SECRET.tag(&key);
         let networks = Networks { ipv4_prefix: prefix.min(32), ipv6_prefix: prefix };
-        let rules = Rules { networks, ..Rules::DEFAULT };
-        let policy = Policy { rules: &rules, lists: &lists, secret: &SECRET };
+        let terms = Terms { networks, ..Terms::DEFAULT };
+        let policy = Policy { terms: &terms, lists: &lists, secret: &SECRET };
         let request = Request {
             request: Some(b"smtpd_access_policy"),
             client_address: Some(client.as_bytes()),

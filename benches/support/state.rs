@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
-use irongrey::grey::{Change, Rules, State};
+use irongrey::grey::{Change, State, Terms};
 use irongrey::store::{Store, Writer};
 use irongrey::table::Tag;
 use tempfile::TempDir;
@@ -21,7 +21,7 @@ pub(crate) const PENDING_EVERY: u64 = 4;
 /// Little more than the least that a state of two workers may be given.
 pub(crate) const LEAST: u64 = 40 << 20;
 /// Without a delay no segment is too young to be dropped for want of room.
-const RULES: Rules = Rules { delay: 0, ..Rules::DEFAULT };
+const TERMS: Terms = Terms { delay: 0, ..Terms::DEFAULT };
 
 /// Spreads a number over 64 bits: no two are the same, and they seem to be in no order.
 pub(crate) fn mixed(number: u64) -> u64 {
@@ -60,7 +60,7 @@ impl StateDir {
     /// Opens it as a daemon with two workers does.
     pub(crate) fn open(&self, max_size: u64) -> Arc<Store> {
         let settings = StateSettings { dir: self.path().to_owned(), max_size, sync: SyncMode::Os };
-        Store::open(&settings, &RULES, 2, NOW).expect("the state can be opened")
+        Store::open(&settings, &TERMS, 2, NOW).expect("the state can be opened")
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::{Builtin, Facility, Host, Listen, LogTarget, Settings, SyncMode};
-use crate::grey::{OnFull, Rules};
+use crate::grey::{OnFull, Terms};
 
 fn host() -> Host {
     Host {
@@ -47,8 +47,8 @@ fn the_definition_is_consistent() {
 fn the_tutorial_line() {
     let settings = postgrey(&["--inet=127.0.0.1:10023", "--delay=60", "--max-age=10"]).unwrap();
     assert_eq!(settings.listen, [inet("127.0.0.1:10023")]);
-    assert_eq!((settings.rules.delay, settings.rules.max_age), (60, 864_000));
-    assert_eq!((settings.rules.retry_window, settings.rules.auto_whitelist_clients), (172_800, 5));
+    assert_eq!((settings.terms.delay, settings.terms.max_age), (60, 864_000));
+    assert_eq!((settings.terms.retry_window, settings.terms.auto_whitelist_clients), (172_800, 5));
     assert_eq!(settings.socket_mode, 0o666);
     assert_eq!(settings.state.dir, PathBuf::from("/var/lib/postgrey/irongrey"));
     assert_eq!(settings.texts.text, "Greylisted, see http://postgrey.schweikert.ch/help/%r.html");
@@ -106,14 +106,14 @@ fn every_option_of_postgrey() {
     assert_eq!(settings.listen, [inet("[::1]:1"), Listen::Unix("/work/run/grey".into())]);
     assert_eq!((settings.socket_mode, settings.listen_queue_size), (0o600, 50));
     assert_eq!((settings.process.user.as_deref(), settings.process.group.as_deref()), (Some("grey"), Some("12")));
-    assert_eq!((settings.rules.delay, settings.rules.max_age, settings.rules.retry_window), (7, 86_400, 21_600));
+    assert_eq!((settings.terms.delay, settings.terms.max_age, settings.terms.retry_window), (7, 86_400, 21_600));
     assert_eq!((settings.texts.action.as_str(), settings.texts.text.as_str()), ("DEFER", "later %s"));
     assert_eq!((settings.texts.header.as_str(), settings.texts.hostname.as_str()), ("X: %t", "h"));
-    assert_eq!((settings.rules.networks.ipv4_prefix, settings.rules.networks.ipv6_prefix), (20, 48));
+    assert_eq!((settings.terms.networks.ipv4_prefix, settings.terms.networks.ipv6_prefix), (20, 48));
     assert_eq!(settings.lists.clients, [PathBuf::from("/work/a"), PathBuf::from("/b")]);
     assert!(settings.lists.clients_if_present.is_empty() && settings.lists.recipients_if_present.is_empty());
-    assert_eq!(settings.rules.auto_whitelist_clients, 9);
-    let by_host = postgrey(&["--inet=1", "--lookup-by-host"]).unwrap().rules.networks;
+    assert_eq!(settings.terms.auto_whitelist_clients, 9);
+    let by_host = postgrey(&["--inet=1", "--lookup-by-host"]).unwrap().terms.networks;
     assert_eq!((by_host.ipv4_prefix, by_host.ipv6_prefix), (32, 128));
 }
 
@@ -132,7 +132,7 @@ fn spellings_that_postgrey_takes() {
         &["--inet=127.0.0.1:1", "--retry-window=12H", "--delay=60", "--pidfile=/nonexistent/pid"],
     ] {
         let settings = postgrey(line).unwrap();
-        assert_eq!((settings.rules.delay, settings.rules.auto_whitelist_clients), (60, 5), "{line:?}");
+        assert_eq!((settings.terms.delay, settings.terms.auto_whitelist_clients), (60, 5), "{line:?}");
         assert_eq!(settings.listen, [inet("127.0.0.1:1")], "{line:?}");
         assert_eq!(settings.process.pidfile, None, "{line:?}");
     }
@@ -153,13 +153,13 @@ fn the_environment_comes_before_the_command_line() {
     };
     let settings = read(&["irongrey", "postgrey", "--inet=127.0.0.1:10023", "--delay=90"], &environment).unwrap();
     assert_eq!(settings.listen, [inet("127.0.0.1:10023")]);
-    assert_eq!(settings.rules.delay, 90);
+    assert_eq!(settings.terms.delay, 90);
     assert_eq!((settings.texts.text.as_str(), settings.texts.hostname.as_str()), ("Come back later", "e n v"));
     let comment = Environment { postgrey_opts: Some("--inet=127.0.0.1:1 #x --delay=9".into()), postgrey_text: None };
     assert_eq!(read(&["irongrey", "postgrey"], &comment).unwrap().unread, ["#x", "--delay=9"]);
     let serve = read(&["irongrey", "serve"], &environment).unwrap();
-    assert_eq!(serve.rules, Rules::DEFAULT);
-    assert_eq!(postgrey(&["--inet=1"]).unwrap().rules, Rules::DEFAULT);
+    assert_eq!(serve.terms, Terms::DEFAULT);
+    assert_eq!(postgrey(&["--inet=1"]).unwrap().terms, Terms::DEFAULT);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn bare_serve() {
     assert_eq!(settings.state.max_size, 4 << 30);
     assert_eq!(settings.state.sync, SyncMode::Every(std::time::Duration::from_secs(1)));
     assert_eq!(settings.texts.text, "Greylisted for %s seconds");
-    assert_eq!((settings.lists.builtin, settings.rules.on_full), (Builtin::Always, OnFull::Dunno));
+    assert_eq!((settings.lists.builtin, settings.terms.on_full), (Builtin::Always, OnFull::Dunno));
     assert!(settings.lists.clients_if_present.contains(&PathBuf::from("/etc/irongrey/whitelist_clients")));
     let words = ["irongrey", "serve"].map(OsString::from).to_vec();
     let Ok(Command::Serve(args)) = parse(words, &Environment::default()) else { panic!("not serve") };
@@ -194,7 +194,7 @@ fn options_of_serve() {
     ];
     let settings = serve(&line).unwrap();
     assert_eq!(settings.listen, [inet("[::1]:1"), inet("127.0.0.1:2"), Listen::Unix("/run/g".into())]);
-    assert_eq!((settings.state.sync, settings.rules.on_full), (SyncMode::Os, OnFull::Defer));
+    assert_eq!((settings.state.sync, settings.terms.on_full), (SyncMode::Os, OnFull::Defer));
     assert_eq!((settings.state.max_size, settings.workers), (512 << 20, 2));
     assert_eq!(serve(&["--inet=127.0.0.1:0", "--inet=127.0.0.1:0"]).unwrap().listen.len(), 2);
 }

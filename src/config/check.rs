@@ -59,11 +59,11 @@ pub(super) fn sockets(inet: &[Inet], unix: impl Iterator<Item = Listen>) -> Resu
 
 /// The settings themselves, if they fit each other.
 pub(super) fn checked(settings: Settings) -> Result<Settings, ConfigError> {
-    let rules = &settings.rules;
-    if rules.delay >= rules.retry_window {
-        return Err(ConfigError::DelayFillsWindow { delay: rules.delay, retry_window: rules.retry_window });
+    let terms = &settings.terms;
+    if terms.delay >= terms.retry_window {
+        return Err(ConfigError::DelayFillsWindow { delay: terms.delay, retry_window: terms.retry_window });
     }
-    if rules.max_age == 0 {
+    if terms.max_age == 0 {
         return Err(ConfigError::NoAge);
     }
     if settings.test_clock {

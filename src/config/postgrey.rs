@@ -13,7 +13,7 @@ use super::{
     Facility, Host, Inet, Listen, LogSettings, LogTarget, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
     places, units,
 };
-use crate::grey::{Networks, OnFull, Rules};
+use crate::grey::{Networks, OnFull, Terms};
 use crate::table::MAX_COUNT;
 
 /// The header's default text.
@@ -140,7 +140,7 @@ impl PostgreyArgs {
             workers: host.default_workers(),
             max_connections: check::DEFAULT_MAX_CONNECTIONS,
             close_after_reply: self.exim,
-            rules: self.rules(),
+            terms: self.terms(),
             texts: self.texts(host),
             lists: places::postgrey(&self.whitelist_clients, &self.whitelist_recipients, host),
             state: StateSettings {
@@ -161,8 +161,8 @@ impl PostgreyArgs {
         })
     }
 
-    fn rules(&self) -> Rules {
-        Rules {
+    fn terms(&self) -> Terms {
+        Terms {
             delay: self.delay,
             retry_window: self.retry_window,
             max_age: self.max_age,

@@ -15,7 +15,7 @@ use super::{
     Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings,
     SyncMode, Texts, places, units,
 };
-use crate::grey::{OnFull, Rules};
+use crate::grey::{OnFull, Terms};
 
 /// The port that Postfix's tutorials use for greylisting.
 const PORT: u16 = 10_023;
@@ -141,7 +141,7 @@ impl ServeArgs {
             workers: self.workers.unwrap_or_else(|| host.default_workers()),
             max_connections: self.max_connections,
             close_after_reply: false,
-            rules: self.rules(),
+            terms: self.terms(),
             texts: Texts {
                 action: self.greylist_action.clone(),
                 text: self.greylist_text.clone(),
@@ -179,8 +179,8 @@ impl ServeArgs {
         }
     }
 
-    fn rules(&self) -> Rules {
-        Rules {
+    fn terms(&self) -> Terms {
+        Terms {
             delay: self.delay,
             retry_window: self.retry_window,
             max_age: self.max_age,

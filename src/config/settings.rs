@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Facility;
-use crate::grey::Rules;
+use crate::grey::Terms;
 
 /// The most event loops; the store reckons with so many writers.
 pub const MAX_WORKERS: usize = 256;
@@ -29,8 +29,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Close each connection after one reply, as Exim's `readsocket` wants it.
     pub close_after_reply: bool,
-    /// The greylisting rules.
-    pub rules: Rules,
+    /// The terms of greylisting.
+    pub terms: Terms,
     /// The texts of the replies.
     pub texts: Texts,
     /// The whitelists.

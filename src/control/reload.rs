@@ -26,8 +26,8 @@ impl Reload {
         match lists::load(&self.settings, &self.sources) {
             Ok(loaded) => {
                 let live = self.shared.live.load();
-                let (rules, replies) = (live.rules, live.replies.clone());
-                self.shared.live.store(Arc::new(Live { rules, replies, lists: loaded.lists }));
+                let (terms, replies) = (live.terms, live.replies.clone());
+                self.shared.live.store(Arc::new(Live { terms, replies, lists: loaded.lists }));
                 loaded.sources.iter().for_each(|source| log::info!("{source}"));
                 self.sources = loaded.sources;
                 log::info!("whitelists reloaded");

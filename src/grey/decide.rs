@@ -1,7 +1,7 @@
 //! (request, state, now) -> [`Decision`]. The order and the bounds are postgrey's.
 
 use super::whitelist::Lists;
-use super::{Change, Client, Full, Instances, OnFull, Rules, State, Triplet, key};
+use super::{Change, Client, Full, Instances, OnFull, State, Terms, Triplet, key};
 use crate::clock::UnixSecs;
 use crate::policy::{Request, Verdict};
 use crate::table::{MAX_COUNT, Secret, Tag};
@@ -48,7 +48,7 @@ pub enum Reason {
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
     /// Times, counts and networks.
-    pub rules: &'a Rules,
+    pub terms: &'a Terms,
     /// The whitelists.
     pub lists: &'a Lists,
     /// The key of the state's tags.
@@ -66,11 +66,11 @@ pub fn decide(
 ) -> Decision {
     let pass = |reason| Decision { verdict: Verdict::Dunno, reason };
     let Some(asked) = Asked::of(request) else { return pass(Reason::NotGreylisted) };
-    let Policy { rules, lists, secret } = policy;
+    let Policy { terms, lists, secret } = policy;
     let address = key::parse_address(asked.client_address);
     let tags = address.map(|address| Tags {
         client: key::client_tag(secret, address, scratch),
-        triplet: key::triplet_tag(secret, rules.networks, address, asked.sender, asked.recipient, scratch),
+        triplet: key::triplet_tag(secret, terms.networks, address, asked.sender, asked.recipient, scratch),
     });
     // Most requests are in no whitelist: what the state will be asked is fetched while the lists are looked through.
     if let Some(tags) = &tags {
@@ -86,9 +86,9 @@ pub fn decide(
     if lists.recipients.has(asked.recipient) {
         return pass(Reason::RecipientWhitelist);
     }
-    let mut greylist = Greylist { rules, state, tags, now };
+    let mut greylist = Greylist { terms, state, tags, now };
     let client = greylist.client();
-    if client.is_some_and(|client| client.count >= rules.auto_whitelist_clients) {
+    if client.is_some_and(|client| client.count >= terms.auto_whitelist_clients) {
         greylist.refresh_client(client);
         return pass(Reason::ClientAwl);
     }
@@ -130,7 +130,7 @@ struct Tags {
 
 /// The part of a decision that reads and writes the state.
 struct Greylist<'a, S> {
-    rules: &'a Rules,
+    terms: &'a Terms,
     state: &'a mut S,
     tags: Tags,
     now: UnixSecs,
@@ -138,7 +138,7 @@ struct Greylist<'a, S> {
 
 impl<S: State> Greylist<'_, S> {
     fn client(&self) -> Option<Client> {
-        (self.rules.auto_whitelist_clients > 0).then(|| self.state.client(self.tags.client, self.now)).flatten()
+        (self.terms.auto_whitelist_clients > 0).then(|| self.state.client(self.tags.client, self.now)).flatten()
     }
 
     fn triplet(&mut self, client: Option<Client>, is_new_message: &mut dyn FnMut() -> bool) -> Decision {
@@ -151,15 +151,15 @@ impl<S: State> Greylist<'_, S> {
                 Decision { verdict: Verdict::Dunno, reason: Reason::TripletFound }
             }
             Triplet::Pending { first } => self.retry(first, client, is_new_message),
-            Triplet::Unknown if self.rules.delay == 0 => self.retry(self.now, client, is_new_message),
+            Triplet::Unknown if self.terms.delay == 0 => self.retry(self.now, client, is_new_message),
             Triplet::Unknown => self.new_triplet(),
         }
     }
 
     fn new_triplet(&mut self) -> Decision {
         let recorded = self.append(self.tags.triplet, Change::Pending(self.now));
-        let defer = Verdict::Defer { seconds_left: self.rules.delay };
-        match (recorded, self.rules.on_full) {
+        let defer = Verdict::Defer { seconds_left: self.terms.delay };
+        match (recorded, self.terms.on_full) {
             (Ok(()), _) => Decision { verdict: defer, reason: Reason::New },
             (Err(Full), OnFull::Defer) => Decision { verdict: defer, reason: Reason::StateFull },
             (Err(Full), OnFull::Dunno) => Decision { verdict: Verdict::Dunno, reason: Reason::StateFull },
@@ -168,8 +168,8 @@ impl<S: State> Greylist<'_, S> {
 
     fn retry(&mut self, first: UnixSecs, client: Option<Client>, is_new_message: &mut dyn FnMut() -> bool) -> Decision {
         let delayed = self.now.since(first);
-        if delayed < self.rules.delay {
-            let missing = self.rules.delay - delayed;
+        if delayed < self.terms.delay {
+            let missing = self.terms.delay - delayed;
             let verdict = Verdict::Defer { seconds_left: missing };
             // postgrey calls a retry new while no second has passed.
             let reason = if delayed == 0 { Reason::New } else { Reason::EarlyRetry { missing } };
@@ -184,7 +184,7 @@ impl<S: State> Greylist<'_, S> {
 
     fn count_client(&mut self, client: Option<Client>) {
         let due = client.is_none_or(|client| self.now.since(client.last) >= COUNT_INTERVAL);
-        if self.rules.auto_whitelist_clients > 0 && due {
+        if self.terms.auto_whitelist_clients > 0 && due {
             let count = client.map_or(0, |client| client.count).saturating_add(1).min(MAX_COUNT);
             let _ = self.append(self.tags.client, Change::Client(Client { count, last: self.now }));
         }
@@ -198,7 +198,7 @@ impl<S: State> Greylist<'_, S> {
 
     /// Whether a recorded last-seen time is so old that a newer one is worth a record.
     fn is_stale(&self, last: UnixSecs) -> bool {
-        self.now.since(last) > self.rules.max_age / 8
+        self.now.since(last) > self.terms.max_age / 8
     }
 
     fn append(&mut self, tag: Tag, change: Change) -> Result<(), Full> {

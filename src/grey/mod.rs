@@ -5,12 +5,12 @@
 mod decide;
 mod instances;
 mod key;
-mod rules;
 mod sender;
 mod state;
+mod terms;
 pub mod whitelist;
 
 pub use decide::{Decision, Policy, Reason, decide};
 pub use instances::Instances;
-pub use rules::{Networks, OnFull, Rules};
 pub use state::{Change, Client, Full, State, Triplet};
+pub use terms::{Networks, OnFull, Terms};

@@ -55,7 +55,7 @@ fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> R
         log::log!(level, "{text}");
     }
     store::exit_on_bus_error().map_err(RunError::Threads)?;
-    let store = Store::open(&settings.state, &settings.rules, settings.workers, UnixSecs::now())?;
+    let store = Store::open(&settings.state, &settings.terms, settings.workers, UnixSecs::now())?;
     pidfile.as_mut().map_or(Ok(()), Pidfile::write)?;
     for source in &lists.sources {
         log::info!("{source}");
@@ -103,7 +103,7 @@ impl Threads {
         let Texts { action, text, header, hostname } = &settings.texts;
         let replies = Replies::new(action, text, header, hostname, env!("CARGO_PKG_VERSION"));
         let shared = Arc::new(Shared {
-            live: ArcSwap::from_pointee(Live { rules: settings.rules, replies, lists: lists.lists }),
+            live: ArcSwap::from_pointee(Live { terms: settings.terms, replies, lists: lists.lists }),
             secret: *store.secret(),
             test_clock: settings.test_clock,
             latest_test_time: AtomicU32::new(0),

@@ -49,7 +49,7 @@ pub use session::{Session, Writer};
 
 use crate::clock::UnixSecs;
 use crate::config::{StateSettings, SyncMode};
-use crate::grey::Rules;
+use crate::grey::Terms;
 use crate::metrics::{Counter, Counters};
 use crate::table::{Lifetimes, Ring, Secret, Segment};
 use commits::lock;
@@ -91,7 +91,7 @@ impl Store {
     /// Opens or makes the state directory. What a killed process had appended is durable when this returns.
     pub fn open(
         settings: &StateSettings,
-        rules: &Rules,
+        terms: &Terms,
         workers: usize,
         now: UnixSecs,
     ) -> Result<Arc<Self>, OpenError> {
@@ -109,9 +109,9 @@ impl Store {
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
-        let established_life = rules.max_age.saturating_add(rules.max_age / 8);
+        let established_life = terms.max_age.saturating_add(terms.max_age / 8);
         // Else the first attempt would count again once the pass is forgotten.
-        let lifetimes = Lifetimes { pending: rules.retry_window.min(established_life), established: established_life };
+        let lifetimes = Lifetimes { pending: terms.retry_window.min(established_life), established: established_life };
         let unsealed = unsealed(&pending, &established);
         let chores = Chores {
             pending: Upkeep::new(
@@ -119,7 +119,7 @@ impl Store {
                 &pending,
                 pending_bounds,
                 lifetimes.pending,
-                rules.delay.saturating_mul(2),
+                terms.delay.saturating_mul(2),
             ),
             established: Upkeep::new(RingKind::Established, &established, established_bounds, lifetimes.established, 0),
             repair: if needs_repair { Repair::of(&unsealed) } else { Repair::default() },

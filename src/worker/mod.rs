@@ -48,7 +48,7 @@ use thiserror::Error;
 
 pub use bind::{BindError, Bound, SocketFile, bind};
 
-use crate::grey::Rules;
+use crate::grey::Terms;
 use crate::grey::whitelist::Lists;
 use crate::logs::Producer;
 use crate::metrics::Counters;
@@ -67,8 +67,8 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// What decisions are made by and replies are made of, as the administrator wants it at the moment.
 #[derive(Debug)]
 pub struct Live {
-    /// The greylisting rules.
-    pub rules: Rules,
+    /// The terms of greylisting.
+    pub terms: Terms,
     /// The texts of the replies.
     pub replies: Replies,
     /// The whitelists.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::grey::Networks;
 
-const RULES: Rules = Rules {
+const TERMS: Terms = Terms {
     delay: 300,
     retry_window: 172_800,
     max_age: 35 * 86_400,
@@ -54,7 +54,7 @@ impl State for Map {
 
 /// One connection to a daemon that is only the decision.
 struct Talk {
-    rules: Rules,
+    terms: Terms,
     lists: Lists,
     state: Map,
     instances: Instances,
@@ -75,12 +75,12 @@ const ASKED: Request<'_> = Request {
 };
 
 impl Talk {
-    fn new(rules: Rules) -> Self {
-        Self { rules, lists: Lists::default(), state: Map::default(), instances: Instances::default() }
+    fn new(terms: Terms) -> Self {
+        Self { terms, lists: Lists::default(), state: Map::default(), instances: Instances::default() }
     }
 
     fn ask(&mut self, now: u32, request: &Request<'_>) -> (Verdict, Reason) {
-        let policy = Policy { rules: &self.rules, lists: &self.lists, secret: &Secret([3; 16]) };
+        let policy = Policy { terms: &self.terms, lists: &self.lists, secret: &Secret([3; 16]) };
         let (state, instances) = (&mut self.state, &mut self.instances);
         let decision = decide(request, policy, state, instances, &mut Vec::new(), UnixSecs(now));
         (decision.verdict, decision.reason)
@@ -97,7 +97,7 @@ fn header(delayed: u32) -> (Verdict, Reason) {
 
 #[test]
 fn a_triplet_passes_at_exactly_the_delay_and_early_retries_write_nothing() {
-    let mut talk = Talk::new(RULES);
+    let mut talk = Talk::new(TERMS);
     assert_eq!(talk.ask(1000, &ASKED), NEW);
     assert_eq!(talk.ask(1000, &ASKED), NEW, "within the same second");
     let early = (Verdict::Defer { seconds_left: 1 }, Reason::EarlyRetry { missing: 1 });
@@ -110,10 +110,10 @@ fn a_triplet_passes_at_exactly_the_delay_and_early_retries_write_nothing() {
 
 #[test]
 fn a_last_seen_time_is_recorded_again_after_an_eighth_of_max_age() {
-    let mut talk = Talk::new(Rules { auto_whitelist_clients: 0, ..RULES });
+    let mut talk = Talk::new(Terms { auto_whitelist_clients: 0, ..TERMS });
     talk.ask(1000, &ASKED);
     talk.ask(1300, &ASKED);
-    let eighth = RULES.max_age / 8;
+    let eighth = TERMS.max_age / 8;
     talk.ask(1300 + eighth, &ASKED);
     assert_eq!(talk.state.appended, 2);
     talk.ask(1301 + eighth, &ASKED);
@@ -122,7 +122,7 @@ fn a_last_seen_time_is_recorded_again_after_an_eighth_of_max_age() {
 
 #[test]
 fn requests_that_are_not_greylistings_are_let_through() {
-    let mut talk = Talk::new(RULES);
+    let mut talk = Talk::new(TERMS);
     for request in [
         Request { request: None, ..ASKED },
         Request { request: Some(b"SMTPD_ACCESS_POLICY"), ..ASKED },
@@ -150,7 +150,7 @@ fn requests_that_are_not_greylistings_are_let_through() {
 
 #[test]
 fn a_client_is_whitelisted_by_its_passes_at_most_one_an_hour() {
-    let mut talk = Talk::new(RULES);
+    let mut talk = Talk::new(TERMS);
     let from = |sender| Request { sender: Some(sender), ..ASKED };
     for sender in [&b"a@b"[..], b"b@b", b"c@b"] {
         talk.ask(1000, &from(sender));
@@ -163,19 +163,19 @@ fn a_client_is_whitelisted_by_its_passes_at_most_one_an_hour() {
     let neighbour = Request { client_address: Some(b"192.0.2.2"), ..from(b"e@b") };
     assert_eq!(talk.ask(5601, &neighbour), NEW, "by the whole address");
     let appended = talk.state.appended;
-    talk.ask(5600 + RULES.max_age / 8, &from(b"x@b"));
+    talk.ask(5600 + TERMS.max_age / 8, &from(b"x@b"));
     assert_eq!(talk.state.appended, appended);
-    talk.ask(5601 + RULES.max_age / 8, &from(b"x@b"));
+    talk.ask(5601 + TERMS.max_age / 8, &from(b"x@b"));
     assert_eq!(talk.state.appended, appended + 1, "last-seen refreshed, no triplet touched");
 }
 
 #[test]
 fn an_auto_whitelist_of_0_is_off_and_of_1_begins_with_the_next_request() {
-    let mut talk = Talk::new(Rules { auto_whitelist_clients: 0, ..RULES });
+    let mut talk = Talk::new(Terms { auto_whitelist_clients: 0, ..TERMS });
     talk.ask(1000, &ASKED);
     talk.ask(1300, &ASKED);
     assert!(talk.state.clients.is_empty());
-    let mut talk = Talk::new(Rules { auto_whitelist_clients: 1, ..RULES });
+    let mut talk = Talk::new(Terms { auto_whitelist_clients: 1, ..TERMS });
     talk.ask(1000, &ASKED);
     assert_eq!(talk.ask(1300, &ASKED), header(300));
     assert_eq!(talk.ask(1301, &ASKED), (Verdict::Dunno, Reason::ClientAwl));
@@ -183,7 +183,7 @@ fn an_auto_whitelist_of_0_is_off_and_of_1_begins_with_the_next_request() {
 
 #[test]
 fn one_message_gets_one_header() {
-    let mut talk = Talk::new(Rules { auto_whitelist_clients: 0, ..RULES });
+    let mut talk = Talk::new(Terms { auto_whitelist_clients: 0, ..TERMS });
     let recipients: Vec<String> = (0..12).map(|number| format!("r{number}@d")).collect();
     let to = |number: usize, instance: Option<&'static [u8]>| Request {
         recipient: Some(recipients[number].as_bytes()),
@@ -205,19 +205,19 @@ fn one_message_gets_one_header() {
 
 #[test]
 fn when_nothing_can_be_recorded_known_senders_pass_and_unknown_ones_as_configured() {
-    let mut talk = Talk::new(RULES);
+    let mut talk = Talk::new(TERMS);
     talk.ask(1000, &ASKED);
     talk.state.full = true;
     assert_eq!(talk.ask(1300, &ASKED), header(300));
     let unknown = Request { sender: Some(b"x@y"), ..ASKED };
     assert_eq!(talk.ask(1300, &unknown), (Verdict::Dunno, Reason::StateFull));
-    talk.rules.on_full = OnFull::Defer;
+    talk.terms.on_full = OnFull::Defer;
     assert_eq!(talk.ask(1300, &unknown), (Verdict::Defer { seconds_left: 300 }, Reason::StateFull));
 }
 
 #[test]
 fn a_delay_of_0_passes_at_once() {
-    let mut talk = Talk::new(Rules { delay: 0, ..RULES });
+    let mut talk = Talk::new(Terms { delay: 0, ..TERMS });
     assert_eq!(talk.ask(1000, &ASKED), header(0));
     assert_eq!(talk.ask(1000, &ASKED), PASSED);
 }

@@ -13,7 +13,7 @@ fn close_ahead(store: &Store, now: UnixSecs) {
 #[test]
 fn a_segment_closed_with_the_clock_ahead_makes_room_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 64 << 20, &Rules { delay: 0, ..RULES });
+    let store = open_with(dir.path(), 64 << 20, &Terms { delay: 0, ..TERMS });
     let mut now = NOW;
     store.upkeep(now, true);
     flood(&store, 0..5, &mut now).unwrap();
@@ -57,7 +57,7 @@ fn a_segment_made_with_the_clock_ahead_ages_by_its_records() {
     let active = store.pending.load().active().unwrap().sequence();
     store.pending.roll_over(Some(active)).unwrap();
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
-    store.upkeep(NOW.plus(RULES.retry_window / 4), true);
+    store.upkeep(NOW.plus(TERMS.retry_window / 4), true);
     assert_ne!(store.pending.load().active().unwrap().sequence(), active + 1);
 }
 
@@ -82,7 +82,7 @@ fn a_segment_closed_with_the_clock_behind_keeps_its_entries_for_their_life() {
     store.upkeep(NOW, true);
     store.pending.roll_over(Some(active)).unwrap();
     store.upkeep(UnixSecs(NOW.0 - 365 * DAY), true);
-    let end = NOW.plus(RULES.retry_window);
+    let end = NOW.plus(TERMS.retry_window);
     (0..3).for_each(|_| store.upkeep(end, true));
     assert_eq!(store.writer().session().triplet(tag(&store, 3), end), Triplet::Pending { first: NOW });
 }
@@ -96,7 +96,7 @@ fn an_attempt_that_was_given_up_is_not_taken_up_again_from_an_older_segment() {
     pend(&store, &mut writer, 0..1, NOW).unwrap();
     let active = store.pending.load().active().unwrap().sequence();
     store.pending.roll_over(Some(active)).unwrap();
-    let anew = NOW.plus(RULES.retry_window + 1);
+    let anew = NOW.plus(TERMS.retry_window + 1);
     assert_eq!(writer.session().triplet(tag(&store, 0), anew), Triplet::Unknown);
     pend(&store, &mut writer, 0..1, anew).unwrap();
     assert_eq!(writer.session().triplet(tag(&store, 0), UnixSecs(anew.0 - 1)), Triplet::Unknown, "a second back");

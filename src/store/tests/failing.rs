@@ -46,7 +46,7 @@ fn a_spare_that_cannot_be_made_is_not_tried_again_at_once_whatever_the_reason() 
     }
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
     for _ in 0..20 {
-        store.upkeep(NOW.plus(RULES.retry_window / 4), true);
+        store.upkeep(NOW.plus(TERMS.retry_window / 4), true);
     }
     assert_eq!(store.counters()[1].get(Counter::SpareFailures), 2, "one a ring");
 }
@@ -75,7 +75,7 @@ fn failing_syncs_cost_nothing_that_is_durable() {
 #[test]
 fn of_two_that_may_go_the_one_that_failed_goes_first() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 80 << 20, &RULES);
+    let store = open_with(dir.path(), 80 << 20, &TERMS);
     let mut now = NOW;
     keep(&store, now);
     let mut next = fill_established(&store, &mut now);
@@ -123,7 +123,7 @@ fn a_segment_that_failed_goes_at_its_time_whatever_restarts_there_are_and_until_
 #[test]
 fn one_damaged_file_costs_no_good_one() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 80 << 20, &RULES);
+    let store = open_with(dir.path(), 80 << 20, &TERMS);
     let mut now = NOW;
     keep(&store, now);
     fill_established(&store, &mut now);
@@ -133,7 +133,7 @@ fn one_damaged_file_costs_no_good_one() {
     drop((victim, store));
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(fs::metadata(&path).unwrap().len() - 4096).unwrap();
-    let store = open_with(dir.path(), 80 << 20, &RULES);
+    let store = open_with(dir.path(), 80 << 20, &TERMS);
     keep(&store, now);
     let after: Vec<u64> = store.established.load().segments().map(|segment| segment.sequence()).collect();
     let expected: Vec<u64> = before.into_iter().filter(|&number| number != sequence).collect();
@@ -160,7 +160,7 @@ fn a_sync_that_fails_is_counted_and_not_tried_again_and_replies_leave() {
     let dir = tempfile::tempdir().unwrap();
     let tape = Tape::start(&dir.path().join("state"));
     let settings = StateSettings { sync: SyncMode::Always, ..settings(dir.path(), 64 << 20) };
-    let store = Store::open(&settings, &RULES, 2, NOW).unwrap();
+    let store = Store::open(&settings, &TERMS, 2, NOW).unwrap();
     keep(&store, NOW);
     let mut writer = store.writer();
     pend(&store, &mut writer, 0..10, NOW).unwrap();

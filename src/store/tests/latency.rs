@@ -14,7 +14,7 @@ const TURN: u32 = 32;
 fn a_check_takes_less_than_a_millisecond_beside_100_000_new_triplets_a_second() {
     let seconds: u32 = std::env::var("LATENCY_SECONDS").map_or(4, |seconds| seconds.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 8 << 30, &RULES);
+    let store = open_with(dir.path(), 8 << 30, &TERMS);
     keep(&store, NOW);
     let stop = AtomicBool::new(false);
     let mut taken = thread::scope(|scope| {

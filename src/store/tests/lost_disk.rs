@@ -13,7 +13,7 @@ fn clear(words: &[crate::atomics::AtomicU32]) {
 /// How many of so many records are unknown after the start, and after upkeep.
 fn lost_disk(records: u64, marks: bool, workers: usize) -> (usize, usize) {
     let dir = tempfile::tempdir().unwrap();
-    let start = || Store::open(&settings(dir.path(), 256 << 20), &RULES, workers, NOW).unwrap();
+    let start = || Store::open(&settings(dir.path(), 256 << 20), &TERMS, workers, NOW).unwrap();
     let store = start();
     pend(&store, &mut store.writer(), 0..records, NOW).unwrap();
     let active = Arc::clone(store.pending.load().active().unwrap());
@@ -66,7 +66,7 @@ fn nor_behind_a_hole_that_a_power_loss_has_left() {
 #[test]
 fn nor_if_the_run_before_had_more_workers() {
     let dir = tempfile::tempdir().unwrap();
-    let start = |workers| Store::open(&settings(dir.path(), 256 << 20), &RULES, workers, NOW).unwrap();
+    let start = |workers| Store::open(&settings(dir.path(), 256 << 20), &TERMS, workers, NOW).unwrap();
     let store = start(4);
     let mut writers: Vec<_> = (0..4).map(|_| store.writer()).collect();
     for (number, writer) in (0..).zip(&mut writers) {

@@ -27,7 +27,7 @@ use crate::table::Tag;
 
 const NOW: UnixSecs = UnixSecs(1_795_000_000);
 const DAY: u32 = 86_400;
-const RULES: Rules = Rules::DEFAULT;
+const TERMS: Terms = Terms::DEFAULT;
 
 /// Numbers that a seed repeats.
 struct Random(u64);
@@ -48,11 +48,11 @@ fn settings(dir: &Path, max_size: u64) -> StateSettings {
 }
 
 fn open_at(dir: &Path, now: UnixSecs) -> Result<Arc<Store>, OpenError> {
-    Store::open(&settings(dir, 64 << 20), &RULES, 2, now)
+    Store::open(&settings(dir, 64 << 20), &TERMS, 2, now)
 }
 
-fn open_with(dir: &Path, max_size: u64, rules: &Rules) -> Arc<Store> {
-    Store::open(&settings(dir, max_size), rules, 2, NOW).unwrap()
+fn open_with(dir: &Path, max_size: u64, terms: &Terms) -> Arc<Store> {
+    Store::open(&settings(dir, max_size), terms, 2, NOW).unwrap()
 }
 
 /// Rounds of upkeep at one time, as many as it takes until nothing is left to do.

@@ -16,16 +16,16 @@ impl Model {
     fn triplet(&self, number: u64, now: u32) -> Triplet {
         let Some(&(first, last, _)) = self.0.get(&number) else { return Triplet::Unknown };
         match (first, last) {
-            (_, Some(last)) if now.saturating_sub(last) <= RULES.max_age / 8 * 9 => {
+            (_, Some(last)) if now.saturating_sub(last) <= TERMS.max_age / 8 * 9 => {
                 Triplet::Passed { last: UnixSecs(last) }
             }
-            (Some(first), _) if now - first <= RULES.retry_window => Triplet::Pending { first: UnixSecs(first) },
+            (Some(first), _) if now - first <= TERMS.retry_window => Triplet::Pending { first: UnixSecs(first) },
             _ => Triplet::Unknown,
         }
     }
 
     fn client(&self, number: u64, now: u32) -> Option<Client> {
-        self.0.get(&number)?.2.filter(|client| now - client.last.0 <= RULES.max_age / 8 * 9)
+        self.0.get(&number)?.2.filter(|client| now - client.last.0 <= TERMS.max_age / 8 * 9)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::table::{Cursor, Geometry, Kind, Record, Segment};
 fn of_two_workers_attempts_the_later_one_counts_after_another_boot_as_before() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let (mut one, mut other, anew) = (store.writer(), store.writer(), NOW.plus(RULES.retry_window + 1));
+    let (mut one, mut other, anew) = (store.writer(), store.writer(), NOW.plus(TERMS.retry_window + 1));
     pend(&store, &mut one, 0..1, NOW).unwrap();
     pend(&store, &mut other, 1..100, NOW).unwrap();
     pend(&store, &mut one, 1..100, anew).unwrap();

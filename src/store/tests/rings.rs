@@ -40,7 +40,7 @@ fn what_is_younger_than_twice_the_delay_is_not_dropped_for_a_flood() {
         .count();
     assert!((20..1000).contains(&taken), "{taken}");
     assert_eq!(writer.session().triplet(tag(&store, 0), NOW), Triplet::Pending { first: NOW });
-    let later = NOW.plus(2 * RULES.delay);
+    let later = NOW.plus(2 * TERMS.delay);
     store.upkeep(later, true);
     assert_eq!(pend(&store, &mut writer, 0..1, later), Ok(()), "room again");
 }
@@ -51,21 +51,21 @@ fn segments_are_sealed_by_age_and_dropped_a_life_later() {
     let store = open(dir.path());
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
     let old = Arc::clone(store.pending.load().active().unwrap());
-    store.upkeep(NOW.plus(RULES.retry_window / 4 - 1), true);
+    store.upkeep(NOW.plus(TERMS.retry_window / 4 - 1), true);
     assert_eq!(store.pending.load().active().unwrap().sequence(), old.sequence());
-    let quarter = NOW.plus(RULES.retry_window / 4);
+    let quarter = NOW.plus(TERMS.retry_window / 4);
     store.upkeep(quarter, true);
     assert_ne!(store.pending.load().active().unwrap().sequence(), old.sequence());
     store.upkeep(quarter, true);
     assert_eq!(old.memory().sealed_at(), Some(quarter));
     let path = old.memory().path().to_owned();
     drop(old);
-    store.upkeep(quarter.plus(RULES.retry_window), true);
+    store.upkeep(quarter.plus(TERMS.retry_window), true);
     assert!(path.exists());
-    store.upkeep(quarter.plus(RULES.retry_window + 1), false);
+    store.upkeep(quarter.plus(TERMS.retry_window + 1), false);
     assert!(path.exists(), "the clock is not believed yet");
-    store.upkeep(quarter.plus(RULES.retry_window + 1), true);
-    store.upkeep(quarter.plus(RULES.retry_window + 1), true);
+    store.upkeep(quarter.plus(TERMS.retry_window + 1), true);
+    store.upkeep(quarter.plus(TERMS.retry_window + 1), true);
     assert!(!path.exists());
 }
 
@@ -76,13 +76,13 @@ fn a_segment_that_is_being_read_keeps_its_file() {
     let (mut writer, mut reader) = (store.writer(), store.writer());
     pend(&store, &mut writer, 0..10, NOW).unwrap();
     let session = reader.session();
-    store.upkeep(NOW.plus(RULES.retry_window), true);
+    store.upkeep(NOW.plus(TERMS.retry_window), true);
     let path = store.pending.load().older[0].memory().path().to_owned();
-    store.upkeep(NOW.plus(3 * RULES.retry_window), true);
+    store.upkeep(NOW.plus(3 * TERMS.retry_window), true);
     assert!(store.pending.load().older.is_empty() && path.exists());
     assert_eq!(session.triplet(tag(&store, 0), NOW), Triplet::Pending { first: NOW });
     drop(session);
-    store.upkeep(NOW.plus(3 * RULES.retry_window), true);
+    store.upkeep(NOW.plus(3 * TERMS.retry_window), true);
     assert!(!path.exists());
 }
 
@@ -124,17 +124,17 @@ fn a_worker_in_a_turn_does_not_cost_more_than_the_room_that_is_needed() {
 #[test]
 fn a_lower_bound_is_kept_to_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 512 << 20, &RULES);
+    let store = open_with(dir.path(), 512 << 20, &TERMS);
     let (mut now, mut writer) = (NOW, store.writer());
     writer.session().append(tag(&store, u64::MAX), Change::Passed(NOW), NOW).unwrap();
     store.upkeep(now, true);
     flood(&store, 0..400, &mut now).unwrap();
     assert!(state_bytes(dir.path()) > 64 << 20);
     drop((writer, store));
-    let store = open_with(dir.path(), 40 << 20, &RULES);
-    now = now.plus(2 * RULES.delay);
+    let store = open_with(dir.path(), 40 << 20, &TERMS);
+    now = now.plus(2 * TERMS.delay);
     (0..10).for_each(|_| store.upkeep(now, true));
-    now = now.plus(2 * RULES.delay);
+    now = now.plus(2 * TERMS.delay);
     (0..10).for_each(|_| store.upkeep(now, true));
     assert!(state_bytes(dir.path()) <= 40 << 20, "{}", state_bytes(dir.path()));
     assert_eq!(flood(&store, 1000..1100, &mut now), Ok(()));
@@ -144,7 +144,7 @@ fn a_lower_bound_is_kept_to_after_a_restart() {
 #[test]
 fn a_first_attempt_does_not_count_again_once_its_pass_is_forgotten() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 64 << 20, &Rules { max_age: DAY, retry_window: 2 * DAY, ..RULES });
+    let store = open_with(dir.path(), 64 << 20, &Terms { max_age: DAY, retry_window: 2 * DAY, ..TERMS });
     let mut writer = store.writer();
     let (mut session, tag) = (writer.session(), tag(&store, 1));
     session.append(tag, Change::Pending(NOW), NOW).unwrap();
@@ -161,14 +161,14 @@ fn a_segment_whose_first_record_is_damaged_ages_all_the_same() {
     pend(&store, &mut store.writer(), 0..10, NOW).unwrap();
     let active = Arc::clone(store.pending.load().active().unwrap());
     active.memory().records()[1].store(0, crate::atomics::Ordering::Relaxed);
-    store.upkeep(NOW.plus(RULES.retry_window / 4), true);
+    store.upkeep(NOW.plus(TERMS.retry_window / 4), true);
     assert_ne!(store.pending.load().active().unwrap().sequence(), active.sequence());
 }
 
 #[test]
 fn a_smaller_spare_is_not_worth_a_segment() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 80 << 20, &RULES);
+    let store = open_with(dir.path(), 80 << 20, &TERMS);
     let mut now = NOW;
     keep(&store, now);
     let next = fill_established(&store, &mut now);
@@ -185,17 +185,17 @@ fn a_smaller_spare_is_not_worth_a_segment() {
 #[test]
 fn what_was_dropped_goes_though_a_start_has_not_got_to_it_yet() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 200 << 20, &RULES);
+    let store = open_with(dir.path(), 200 << 20, &TERMS);
     let mut now = NOW;
     store.upkeep(now, true);
     flood(&store, 0..400, &mut now).unwrap();
     drop(store);
-    let store = open_with(dir.path(), 200 << 20, &RULES);
-    now = now.plus(2 * RULES.delay);
+    let store = open_with(dir.path(), 200 << 20, &TERMS);
+    now = now.plus(2 * TERMS.delay);
     let mut writer = store.writer();
     for number in 400..420 {
         store.upkeep(now, true);
         assert_eq!(pend(&store, &mut writer, number * 100_000..(number + 1) * 100_000, now), Ok(()), "{number}");
-        now = now.plus(2 * RULES.delay);
+        now = now.plus(2 * TERMS.delay);
     }
 }

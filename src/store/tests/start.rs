@@ -90,7 +90,7 @@ fn a_second_process_is_told_who_has_the_state() {
 #[test]
 fn too_small_a_state_is_refused_with_what_would_be_enough() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Store::open(&settings(dir.path(), 1 << 20), &RULES, 2, NOW).unwrap_err();
+    let error = Store::open(&settings(dir.path(), 1 << 20), &TERMS, 2, NOW).unwrap_err();
     assert!(matches!(error, OpenError::TooSmall { workers: 2, .. }), "{error}");
 }
 
@@ -106,7 +106,7 @@ fn no_slot_is_missing_in_what_is_sealed_after_a_killed_process() {
     active.memory().fills()[0].store(9, Ordering::Relaxed);
     drop((store, active));
     let store = open(dir.path());
-    let quarter = NOW.plus(RULES.retry_window / 4);
+    let quarter = NOW.plus(TERMS.retry_window / 4);
     pend(&store, &mut store.writer(), 10..11, NOW).unwrap();
     store.upkeep(quarter, true);
     let older = store.pending.load().older.clone();

@@ -10,7 +10,7 @@ use crate::table::{CHUNK, Cursor, Kind, Record};
 fn timed(dir: &Path, pretend: fn(&Path)) -> Duration {
     pretend(dir);
     let began = Instant::now();
-    let store = open_with(dir, 16 << 30, &RULES);
+    let store = open_with(dir, 16 << 30, &TERMS);
     let taken = began.elapsed();
     assert!(!matches!(store.writer().session().triplet(tag(&store, 1), NOW), Triplet::Unknown));
     taken
@@ -20,7 +20,7 @@ fn timed(dir: &Path, pretend: fn(&Path)) -> Duration {
 fn a_start_with_unsealed_records_takes_its_time_only_after_another_boot() {
     let records: u32 = std::env::var("RECORDS").map_or(1_000_000, |records| records.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
-    let store = open_with(dir.path(), 16 << 30, &RULES);
+    let store = open_with(dir.path(), 16 << 30, &TERMS);
     let capacity = records.next_multiple_of(64 * CHUNK).next_power_of_two().min(format::MAX_CAPACITY);
     let file = create(RingKind::Established, 7, capacity, store.secret(), &store.directory, NOW).unwrap();
     let segment = writable(file, false).segment;

@@ -17,7 +17,7 @@ fn writers_on_all_cores_lose_nothing_while_segments_are_rolled_over_and_sealed()
     let dir = tempfile::tempdir().unwrap();
     let settings = StateSettings { sync: SyncMode::Always, ..settings(dir.path(), 8 << 30) };
     let writers = thread::available_parallelism().map_or(2, usize::from).max(2);
-    let store = Store::open(&settings, &RULES, writers, NOW).unwrap();
+    let store = Store::open(&settings, &TERMS, writers, NOW).unwrap();
     keep(&store, NOW);
     let (stop, appended) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -33,7 +33,7 @@ fn writers_on_all_cores_lose_nothing_while_segments_are_rolled_over_and_sealed()
         let began = Instant::now();
         while began.elapsed() < duration() {
             // A quarter of the pending ring's life passes four times: with those that fill up there are not too many segments.
-            let passed = began.elapsed().as_millis() * u128::from(RULES.retry_window) / duration().as_millis();
+            let passed = began.elapsed().as_millis() * u128::from(TERMS.retry_window) / duration().as_millis();
             store.upkeep(NOW.plus(u32::try_from(passed).unwrap()), false);
             thread::sleep(Duration::from_millis(20));
         }
@@ -104,7 +104,7 @@ fn write(store: &Arc<Store>, writer: u64, stop: &AtomicBool, appended: &AtomicU6
 fn a_reply_waits_for_whatever_it_rests_on_and_only_until_that_is_durable() {
     let dir = tempfile::tempdir().unwrap();
     let settings = StateSettings { sync: SyncMode::Always, ..settings(dir.path(), 64 << 20) };
-    let store = Store::open(&settings, &RULES, 2, NOW).unwrap();
+    let store = Store::open(&settings, &TERMS, 2, NOW).unwrap();
     let (mut writer, mut other) = (store.writer(), store.writer());
     let (mut session, reader) = (writer.session(), other.session());
     let client = Client { count: 1, last: NOW };

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::clock::UnixSecs;
 use crate::config::{Listen, StateSettings, SyncMode};
-use crate::grey::Rules;
+use crate::grey::Terms;
 use crate::grey::whitelist::Lists;
 use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
@@ -25,7 +25,7 @@ use crate::worker::{Bound, Live, PATIENCE, Running, Shared, WorkerParts, bind, s
 pub(super) const SOON: Duration = Duration::from_secs(20);
 pub(super) const DUNNO: &[u8] = b"action=DUNNO\n\n";
 
-const RULES: Rules = Rules::DEFAULT;
+const TERMS: Terms = Terms::DEFAULT;
 
 pub(super) struct Options {
     pub(super) workers: usize,
@@ -69,13 +69,13 @@ impl Server {
         let address = listener.local_addr().unwrap();
 
         let settings = StateSettings { dir: dir.path().join("state"), max_size: 256 << 20, sync: options.sync };
-        let store = Store::open(&settings, &RULES, options.workers, UnixSecs::now()).unwrap();
+        let store = Store::open(&settings, &TERMS, options.workers, UnixSecs::now()).unwrap();
         // The spares, once: nothing here fills more than a segment and a spare.
         store.upkeep(UnixSecs::now(), false);
         let counters: Vec<Arc<Counters>> = (0..=options.workers).map(|_| Arc::default()).collect();
         let replies = Replies::new("DEFER_IF_PERMIT", "to %r", "X-Greylist: %t", "mx.test", "0");
         let shared = Arc::new(Shared {
-            live: ArcSwap::from_pointee(Live { rules: RULES, replies, lists: Lists::default() }),
+            live: ArcSwap::from_pointee(Live { terms: TERMS, replies, lists: Lists::default() }),
             secret: *store.secret(),
             test_clock: options.test_clock,
             latest_test_time: AtomicU32::new(0),

@@ -12,7 +12,7 @@ use irongrey::metrics::Counter;
 use irongrey::store::{Store, Writer};
 
 use crate::image::{CAPACITY, Image, Ring};
-use crate::state::{NOW, RULES, Run, StateDir};
+use crate::state::{NOW, Run, StateDir, TERMS};
 use crate::{Told, all};
 use disk::Disk;
 use model::Model;
@@ -162,10 +162,10 @@ impl Daemon {
         let (now, tag) = (self.now, StateDir::tag(number));
         match self.writers[usize::from(second)].session().triplet(tag, now) {
             Triplet::Unknown => self.append(number, Change::Pending(now), second),
-            Triplet::Pending { first } if now.since(first) >= RULES.delay => {
+            Triplet::Pending { first } if now.since(first) >= TERMS.delay => {
                 self.append(number, Change::Passed(now), second);
             }
-            Triplet::Passed { last } if now.since(last) > RULES.max_age / 8 => {
+            Triplet::Passed { last } if now.since(last) > TERMS.max_age / 8 => {
                 self.append(number, Change::Passed(now), second);
             }
             Triplet::Pending { .. } | Triplet::Passed { .. } => {}

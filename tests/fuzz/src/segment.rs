@@ -13,7 +13,7 @@ use irongrey::table::Kind;
 
 use crate::Told;
 use crate::image::{Image, Record, Ring};
-use crate::state::{ESTABLISHED_LIFE, NOW, RULES, Run, StateDir};
+use crate::state::{ESTABLISHED_LIFE, NOW, Run, StateDir, TERMS};
 use damage::Damage;
 
 /// What becomes of a state of four whole files: an older and a newest segment in each ring.
@@ -186,7 +186,7 @@ impl Files {
             let stands = match triplet {
                 Triplet::Unknown => true,
                 Triplet::Pending { first } => {
-                    has(Kind::Pending, first) && first <= NOW && NOW.since(first) <= RULES.retry_window
+                    has(Kind::Pending, first) && first <= NOW && NOW.since(first) <= TERMS.retry_window
                 }
                 Triplet::Passed { last } => has(Kind::Passed, last) && NOW.since(last) <= ESTABLISHED_LIFE,
             };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
-use irongrey::grey::Rules;
+use irongrey::grey::Terms;
 use irongrey::store::{OpenError, Store};
 use irongrey::table::{Secret, Tag};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// When each case begins.
 pub(crate) const NOW: UnixSecs = UnixSecs(1_795_000_000);
 pub(crate) const DAY: u32 = 86_400;
-pub(crate) const RULES: Rules = Rules { max_age: 32 * DAY, ..Rules::DEFAULT };
+pub(crate) const TERMS: Terms = Terms { max_age: 32 * DAY, ..Terms::DEFAULT };
 /// Seconds that a passed triplet or a client counts.
 pub(crate) const ESTABLISHED_LIFE: u32 = 36 * DAY;
 const SECRET: Secret = Secret([7; 16]);
@@ -60,7 +60,7 @@ impl StateDir {
     /// Opens it as a daemon with two workers does.
     pub(crate) fn open(&self, now: UnixSecs) -> Result<Arc<Store>, OpenError> {
         let settings = StateSettings { dir: self.path().to_owned(), max_size: 256 << 20, sync: SyncMode::Os };
-        Store::open(&settings, &RULES, 2, now)
+        Store::open(&settings, &TERMS, 2, now)
     }
 
     /// Writes down that the last process ended so.

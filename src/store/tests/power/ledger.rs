@@ -153,12 +153,12 @@ impl Seen<'_> {
     }
 
     fn allows_triplet(&self, found: Triplet) -> Result<(), &'static str> {
-        let life = super::RULES.max_age / 8 * 9;
+        let life = super::TERMS.max_age / 8 * 9;
         let (pending, must_pending) =
             self.of(|change| if let Change::Pending(time) = change { Some(time) } else { None });
         let (passed, must_passed) = self.of(|change| if let Change::Passed(time) = change { Some(time) } else { None });
         let must_passed = must_passed.filter(|&time| self.now.since(time) < life);
-        let must_pending = must_pending.filter(|&time| self.now.since(time) < super::RULES.retry_window);
+        let must_pending = must_pending.filter(|&time| self.now.since(time) < super::TERMS.retry_window);
         match found {
             Triplet::Passed { last } if !passed.contains(&last) => Err("passed, but never at that time"),
             Triplet::Passed { last } if must_passed > Some(last) => Err("a later pass is lost"),
@@ -171,7 +171,7 @@ impl Seen<'_> {
 
     /// Of several states of a client the highest count and the latest time stand, each by itself.
     fn allows_client(&self, found: Option<Client>) -> Result<(), &'static str> {
-        let is_young = |time| self.now.since(time) < super::RULES.max_age / 8 * 9;
+        let is_young = |time| self.now.since(time) < super::TERMS.max_age / 8 * 9;
         let client = |change| if let Change::Client(client) = change { Some(client) } else { None };
         let (times, last) = self.of(|change| client(change).map(|client| client.last));
         let (counts, _) = self.of(|change| client(change).map(|client| client.count));

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::ledger::Ledger;
-use super::{MAX_STATE, RULES, random};
+use super::{MAX_STATE, TERMS, random};
 use crate::grey::Client;
 use crate::store::recorder::{Event, Recording, Tape};
 
@@ -83,7 +83,7 @@ impl Life {
     fn open(&mut self) {
         self.tape.leave_flushes_out(!self.syncs_at_start);
         let workers = 2 + usize::try_from(self.random.below(3)).unwrap();
-        let store = Store::open(&self.settings, &RULES, workers, self.now).unwrap();
+        let store = Store::open(&self.settings, &TERMS, workers, self.now).unwrap();
         self.tape.leave_flushes_out(false);
         self.writers = Some([store.writer(), store.writer()]);
         // What a killed process had appended is durable.

@@ -15,7 +15,7 @@ use ledger::{Crash, Ledger};
 use life::{Life, Lived};
 
 /// Short lives, so that segments are rolled over, sealed and dropped within a few hundred steps.
-const RULES: Rules = Rules { max_age: 4 * DAY, ..super::RULES };
+const TERMS: Terms = Terms { max_age: 4 * DAY, ..super::TERMS };
 /// Room enough that nothing is dropped before its time.
 const MAX_STATE: u64 = 1 << 30;
 const IMAGES_PER_LIFE: usize = 100;
@@ -79,7 +79,7 @@ fn check(dir: &Path, ledger: &Ledger, crash: Crash) -> Result<(), String> {
     let result = catch_unwind(AssertUnwindSafe(|| {
         let now = ledger.time(crash.at);
         let open =
-            || Store::open(&settings(dir, MAX_STATE), &RULES, 2, now).map_err(|error| format!("no start: {error}"));
+            || Store::open(&settings(dir, MAX_STATE), &TERMS, 2, now).map_err(|error| format!("no start: {error}"));
         let store = open()?;
         ledger.compare(&store, crash, now)?;
         (0..4).for_each(|_| store.upkeep(now, true));

@@ -6,7 +6,7 @@
 use irongrey::clock::UnixSecs;
 use irongrey::grey::{Change, Client, Triplet};
 
-use crate::state::{ESTABLISHED_LIFE, RULES};
+use crate::state::{ESTABLISHED_LIFE, TERMS};
 
 /// Records of a number at most, and pending ones among them, so that its worlds stay few.
 const RECORDS: usize = 7;
@@ -57,7 +57,7 @@ impl Model {
     /// What has expired may be dropped; it would be found again by a clock that went back.
     pub(super) fn forget(&mut self, now: UnixSecs) {
         self.may_miss(|known| match known.change {
-            Change::Pending(first) => now.since(first) > RULES.retry_window,
+            Change::Pending(first) => now.since(first) > TERMS.retry_window,
             Change::Passed(last) | Change::Client(Client { last, .. }) => now.since(last) > ESTABLISHED_LIFE,
         });
     }
@@ -124,7 +124,7 @@ impl Model {
 
 /// What the store says in a world.
 fn says(world: &World, now: UnixSecs) -> Said {
-    let is_waiting = |first: u32, until: u32| first <= until && until - first <= RULES.retry_window;
+    let is_waiting = |first: u32, until: u32| first <= until && until - first <= TERMS.retry_window;
     // As one entry that each attempt either leaves or begins anew.
     let first = pending(world)
         .fold(None, |first: Option<u32>, time| first.filter(|&first| is_waiting(first, time)).or(Some(time)));

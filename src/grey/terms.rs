@@ -1,4 +1,4 @@
-//! The settings that the decision depends on, already validated.
+//! The terms of greylisting that a decision depends on, already validated.
 
 /// How a client address becomes the network of a triplet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum OnFull {
 
 /// The times and counts of greylisting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct Terms {
     /// Seconds that a new triplet has to wait.
     pub delay: u32,
     /// Seconds after its first attempt within which a triplet has to be tried again. Greater than `delay`.
@@ -35,7 +35,7 @@ pub struct Rules {
     pub on_full: OnFull,
 }
 
-impl Rules {
+impl Terms {
     /// postgrey's, which both command lines have when no option says otherwise.
     pub const DEFAULT: Self = Self {
         delay: 300,
