@@ -4,20 +4,15 @@
 //! in; while it fails the lists in use stay.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, access};
 use thiserror::Error;
 
+use super::read::{self, ReadError};
 use super::{Builtin, ListSettings};
 use crate::grey::whitelist::{
     BadLine, ClientListBuilder, DEFAULT_CLIENTS, DEFAULT_RECIPIENTS, Lists, RecipientListBuilder, TooManyPatterns,
 };
-
-/// Bytes of one file at most: some three million names.
-const LARGEST: u64 = 64 << 20;
 
 /// The lists, and what they were made from.
 #[derive(Debug)]
@@ -52,45 +47,16 @@ pub enum Kind {
 #[derive(Debug, Error)]
 pub enum ListError {
     /// A file cannot be read.
-    #[error("{kind} whitelist {}: {error}: make it readable for the daemon's user, or do not name it", path.display())]
+    #[error("{kind} whitelist {error}")]
     Unreadable {
         /// The list.
         kind: Kind,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        error: io::Error,
-    },
-    /// The daemon's user may read the file, but the daemon has given that up.
-    #[error(
-        "{kind} whitelist {}: a daemon at work reads whitelists only in the directories in which they were at its start: \
-         restart it to read one in another", path.display()
-    )]
-    OutOfReach {
-        /// The list.
-        kind: Kind,
-        /// The file.
-        path: PathBuf,
+        /// Which file, and why.
+        error: ReadError,
     },
     /// A file that was read before is not there any more.
     #[error("{kind} whitelist {} is gone: put it back, empty if need be, or restart the daemon without it", path.display())]
     Gone {
-        /// The list.
-        kind: Kind,
-        /// The file.
-        path: PathBuf,
-    },
-    /// What was named is a directory, a pipe or a socket.
-    #[error("{kind} whitelist {}: not a file: name a text file with one entry a line", path.display())]
-    NotAFile {
-        /// The list.
-        kind: Kind,
-        /// What was named.
-        path: PathBuf,
-    },
-    /// A file is larger than any list.
-    #[error("{kind} whitelist {}: more than {LARGEST} bytes: name a text file with one entry a line", path.display())]
-    TooLarge {
         /// The list.
         kind: Kind,
         /// The file.
@@ -116,22 +82,11 @@ pub enum ListError {
     },
 }
 
-impl ListError {
-    fn unreadable(kind: Kind, path: &Path, error: io::Error) -> Self {
-        let path = path.to_owned();
-        // access(2) tells what the user may do, whatever the process has given up.
-        if error.kind() == io::ErrorKind::PermissionDenied && access(&path, AccessFlags::R_OK).is_ok() {
-            return Self::OutOfReach { kind, path };
-        }
-        Self::Unreadable { kind, path, error }
-    }
-}
-
 /// What keeps the process from reading these files again, now that it is another user, say.
 pub fn unreadable(sources: &[Source]) -> Vec<ListError> {
     let opened = sources.iter().filter_map(|source| {
-        let path = source.file.as_deref()?;
-        File::open(path).err().map(|error| ListError::unreadable(source.kind, path, error))
+        let error = read::check(source.file.as_deref()?).err()?;
+        Some(ListError::Unreadable { kind: source.kind, error })
     });
     opened.collect()
 }
@@ -201,7 +156,7 @@ impl Files<'_> {
         for path in self.if_present {
             match self.read(path) {
                 Ok(text) => add(sources, Some(path), &text)?,
-                Err(ListError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(ListError::Unreadable { error, .. }) if error.is_absent() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -214,26 +169,8 @@ impl Files<'_> {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, ListError> {
-        let kind = self.kind;
-        let unreadable = |error| ListError::unreadable(kind, path, error);
-        // Asked before opening, which would wait for a pipe's other end.
-        let file_type = path.metadata().map_err(unreadable)?.file_type();
-        // A device may well be named: /dev/null is the empty list.
-        if !file_type.is_file() && !is_device(file_type) {
-            return Err(ListError::NotAFile { kind, path: path.to_owned() });
-        }
-        let mut text = Vec::new();
-        File::open(path).map_err(unreadable)?.take(LARGEST + 1).read_to_end(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > LARGEST {
-            return Err(ListError::TooLarge { kind, path: path.to_owned() });
-        }
-        Ok(text)
+        read::read(path).map_err(|error| ListError::Unreadable { kind: self.kind, error })
     }
-}
-
-fn is_device(file_type: std::fs::FileType) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    file_type.is_char_device()
 }
 
 fn shown(path: Option<&Path>) -> String {

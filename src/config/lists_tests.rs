@@ -132,12 +132,16 @@ fn only_files_and_devices_are_read() {
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     for path in [dir.0.path().to_owned(), pipe] {
         let named = ListSettings { clients: vec![path.clone()], ..settings(Builtin::Always) };
-        assert!(matches!(load(&named, &[]), Err(ListError::NotAFile { .. })), "{}", path.display());
+        assert!(
+            matches!(load(&named, &[]), Err(ListError::Unreadable { error: ReadError::NotAFile { .. }, .. })),
+            "{}",
+            path.display()
+        );
     }
     let null = ListSettings { clients: vec!["/dev/null".into()], ..settings(Builtin::WithoutFiles) };
     assert_eq!(load(&null, &[]).expect("an empty list").sources[0].entries, 0);
     let endless = ListSettings { clients: vec!["/dev/zero".into()], ..settings(Builtin::Always) };
-    assert!(matches!(load(&endless, &[]), Err(ListError::TooLarge { .. })));
+    assert!(matches!(load(&endless, &[]), Err(ListError::Unreadable { error: ReadError::TooLarge { .. }, .. })));
 }
 
 #[test]
