@@ -8,9 +8,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use irongrey::cli::{self, Command, Environment, StateCommand};
+use irongrey::cli::{self, Command, ConfigCommand, Environment, StateCommand};
 use irongrey::clock::UnixSecs;
-use irongrey::config::Host;
+use irongrey::config::{self, Asked, Host};
 use irongrey::{process, store};
 
 fn main() -> ExitCode {
@@ -23,24 +23,40 @@ fn main() -> ExitCode {
         }
     };
     let host = Host::read();
-    let settings = match command {
-        Command::Serve(arguments) => arguments.settings(&host),
-        Command::Postgrey(arguments) => arguments.settings(&host),
-        Command::State(StateCommand::Check { directory }) => return check(&directory, &host),
+    match command {
+        Command::Serve(arguments) => run(&Asked::Serve(arguments), &host),
+        Command::Postgrey(arguments) => run(&Asked::Postgrey(arguments), &host),
+        Command::State(StateCommand::Check { directory }) => check(&directory, &host),
+        Command::Config(command) => configuration(command, &host),
+    }
+}
+
+fn run(asked: &Asked, host: &Host) -> ExitCode {
+    process::run(asked, host).unwrap_or_else(|error| fail(&error, error.exit_code()))
+}
+
+fn configuration(command: ConfigCommand, host: &Host) -> ExitCode {
+    let text = match command {
+        ConfigCommand::Check(arguments) => Asked::Serve(arguments).read(host).and_then(|configured| configured.check()),
+        ConfigCommand::Show(arguments) => Asked::Serve(arguments).read(host).map(|configured| configured.to_string()),
+        ConfigCommand::Example => Ok(config::example()),
     };
-    let settings = match settings {
-        Ok(settings) => settings,
-        Err(error) => return fail(&error, 2),
-    };
-    process::run(&settings).unwrap_or_else(|error| fail(&error, error.exit_code()))
+    match text {
+        Ok(text) => print(&text, ExitCode::SUCCESS),
+        Err(error) => fail(&error, 2),
+    }
 }
 
 fn check(directory: &Path, host: &Host) -> ExitCode {
     match store::Report::read(directory, host.default_workers(), UnixSecs::now()) {
-        Ok(report) => match write!(io::stdout(), "{report}") {
-            Ok(()) => ExitCode::from(report.exit_code()),
-            Err(error) => fail(&error, 1),
-        },
+        Ok(report) => print(&report.to_string(), ExitCode::from(report.exit_code())),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn print(text: &str, code: ExitCode) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => code,
         Err(error) => fail(&error, 1),
     }
 }

@@ -168,7 +168,7 @@ fn a_daemon_serves_until_it_is_told_to_stop() {
     assert!(stderr.contains(&daemon.child.id().to_string()), "{stderr}");
 
     daemon.signal(Signal::SIGHUP);
-    line_with(&mut daemon.log, "whitelists reloaded");
+    line_with(&mut daemon.log, "reloaded");
     assert_eq!(daemon.stop().code(), Some(0));
     assert!(!pidfile.exists());
 }
@@ -206,7 +206,7 @@ fn a_reload_that_fails_is_said_and_changes_nothing() {
     let mut daemon = Daemon::start(&["serve", "--inet=0", &state, &lists]);
     fs::remove_file(&list).unwrap();
     daemon.signal(Signal::SIGHUP);
-    let line = line_with(&mut daemon.log, "whitelists not reloaded");
+    let line = line_with(&mut daemon.log, "not reloaded");
     assert!(line.contains(list.to_str().unwrap()), "{line}");
     assert_eq!(daemon.stop().code(), Some(0));
 }

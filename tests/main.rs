@@ -12,6 +12,7 @@ mod support;
 mod bad_input;
 mod cli;
 mod clock;
+mod configuration;
 mod confined;
 mod differences;
 mod disk;

@@ -31,6 +31,20 @@ pub enum Command {
     /// Look at the state on the disk
     #[command(subcommand)]
     State(StateCommand),
+    /// Look at the configuration; takes the options of `serve`
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What is to be done with the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what is wrong in it, with file and line: what a start or a reload would refuse
+    Check(Box<ServeArgs>),
+    /// Show every setting as it would be, and where it is from
+    Show(Box<ServeArgs>),
+    /// Show a commented example with every key
+    Example,
 }
 
 /// What is to be done with a state directory.
@@ -74,7 +88,18 @@ pub fn parse(words: Vec<OsString>, environment: &Environment) -> Result<Command,
         let start = ["irongrey", "postgrey"].map(OsString::from).into_iter();
         return Ok(Cli::try_parse_from(start.chain(postgrey_words(words, environment)))?.command);
     }
-    Ok(Cli::try_parse_from(std::iter::once(OsString::from("irongrey")).chain(words))?.command)
+    let words: Vec<OsString> = words.collect();
+    let mut command =
+        Cli::try_parse_from(std::iter::once(OsString::from("irongrey")).chain(words.iter().cloned()))?.command;
+    // What follows the names of the commands.
+    match &mut command {
+        Command::Serve(arguments) => arguments.words = words[1..].to_vec(),
+        Command::Config(ConfigCommand::Check(arguments) | ConfigCommand::Show(arguments)) => {
+            arguments.words = words[2..].to_vec();
+        }
+        _ => {}
+    }
+    Ok(command)
 }
 
 /// The command line that postgrey's options are read from.

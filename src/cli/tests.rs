@@ -21,7 +21,7 @@ fn read(line: &[&str], environment: &Environment) -> Result<Settings, String> {
     let settings = match parse(words, environment).map_err(|error| error.to_string())? {
         Command::Serve(args) => args.settings(&host()),
         Command::Postgrey(args) => args.settings(&host()),
-        Command::State(_) => unreachable!("not a daemon"),
+        Command::State(_) | Command::Config(_) => unreachable!("not a daemon"),
     };
     settings.map_err(|error| error.to_string())
 }
@@ -41,6 +41,16 @@ fn inet(address: &str) -> Listen {
 #[test]
 fn the_definition_is_consistent() {
     Cli::command().debug_assert();
+}
+
+#[test]
+fn a_switch_can_be_switched_off_again() {
+    for (options, quiet) in
+        [(&["-q"][..], true), (&["-qv"], true), (&["--quiet=false"], false), (&["-q", "--quiet=false"], false)]
+    {
+        assert_eq!(serve(options).unwrap().logs.quiet, quiet, "{options:?}");
+    }
+    assert!(serve(&["--quiet", "false"]).unwrap_err().contains("unexpected argument 'false'"));
 }
 
 #[test]

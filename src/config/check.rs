@@ -2,11 +2,21 @@
 
 use thiserror::Error;
 
-use super::{Inet, InetError, Listen, Settings};
+use super::lists::ListError;
+use super::{FileError, Inet, InetError, Listen, Settings};
 
 /// Why options that are right by themselves cannot be served. Each says what would be right.
 #[derive(Debug, Error)]
 pub enum ConfigError {
+    /// The configuration file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// File and command line together; each of them is right by itself.
+    #[error(transparent)]
+    CommandLine(#[from] clap::Error),
+    /// A whitelist.
+    #[error(transparent)]
+    List(#[from] ListError),
     /// There is nothing to listen on.
     #[error("no socket to listen on: name one with --inet=[HOST:]PORT or --unix=PATH")]
     NoSocket,

@@ -85,7 +85,7 @@ pub enum ListError {
 /// What keeps the process from reading these files again, now that it is another user, say.
 pub fn unreadable(sources: &[Source]) -> Vec<ListError> {
     let opened = sources.iter().filter_map(|source| {
-        let error = read::check(source.file.as_deref()?).err()?;
+        let error = read::check_readable(source.file.as_deref()?).err()?;
         Some(ListError::Unreadable { kind: source.kind, error })
     });
     opened.collect()

@@ -3,21 +3,31 @@
 //! [`serve`] and [`postgrey`] hold what may be written on the two command lines and turn it into settings; [`Host`] is
 //! what the machine contributes to that. Only [`lists`] opens files.
 
+mod asked;
 mod check;
+mod example;
 mod facility;
+mod file;
 mod host;
 mod listen;
 pub mod lists;
 mod places;
 pub mod postgrey;
 mod read;
+pub mod rule;
 pub mod serve;
 mod settings;
+mod shown;
+mod switch;
 pub mod units;
 
+pub use asked::{Asked, Configured};
 pub use check::ConfigError;
+pub use example::example;
 pub use facility::{Facility, UnknownFacility};
+pub use file::{DEFAULT_FILE, FileError, Mistake};
 pub use host::Host;
 pub use listen::{Inet, InetError};
-pub use read::ReadError;
+pub use read::{ReadError, check_readable};
 pub use settings::*;
+pub use shown::{Origin, Shown};

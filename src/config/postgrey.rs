@@ -129,7 +129,7 @@ pub struct PostgreyArgs {
 
 impl PostgreyArgs {
     /// The settings that these options ask for on `host`.
-    pub fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
+    pub(crate) fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
         let unix = self.unix.iter().map(|path| Listen::Unix(host.absolute(path)));
         check::checked(Settings {
             program: "postgrey",
@@ -157,6 +157,8 @@ impl PostgreyArgs {
                 seccomp: self.seccomp,
             },
             test_clock: self.test_clock,
+            config: None,
+            rules: Vec::new(),
             unread: self.unread.iter().filter(|word| !word.is_empty()).cloned().collect(),
         })
     }

@@ -78,7 +78,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
 }
 
 /// Whether a file that was read could be read again now, by another user, say.
-pub(super) fn check(path: &Path) -> Result<(), ReadError> {
+pub fn check_readable(path: &Path) -> Result<(), ReadError> {
     File::open(path).map(drop).map_err(|error| ReadError::unreadable(path, error))
 }
 

@@ -3,14 +3,16 @@
 //! Every option has a default that works: without any, an ordinary user gets a daemon on the loopback address with its
 //! state in that user's state directory.
 
+use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, RangedU64ValueParser};
+use clap::{Args, Command};
 
 use super::check::{self, ConfigError};
 use super::postgrey::{ACTION, HEADER, networks};
+use super::switch::{OFF, Switch};
 use super::{
     Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings,
     SyncMode, Texts, places, units,
@@ -26,6 +28,9 @@ const TEXT: &str = "Greylisted for %s seconds";
 #[command(args_override_self = true)]
 #[allow(clippy::struct_excessive_bools, reason = "these are switches of a command line")]
 pub struct ServeArgs {
+    /// Configuration file [default: /etc/irongrey/irongrey.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Listen on a TCP socket; repeatable [default: 127.0.0.1:10023 if no socket is named]
     #[arg(long, value_name = "[HOST:]PORT")]
     pub inet: Vec<Inet>,
@@ -60,7 +65,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u8).range(0..=128))]
     pub ipv6cidr: u8,
     /// Take the client's whole address
-    #[arg(long)]
+    #[arg(long, switch = OFF)]
     pub lookup_by_host: bool,
     /// Action of a greylisted request
     #[arg(long, value_name = "ACTION", default_value = ACTION, value_parser = units::reply_text)]
@@ -107,31 +112,39 @@ pub struct ServeArgs {
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
     /// Log no decisions
-    #[arg(short, long)]
+    #[arg(short, long, switch = OFF)]
     pub quiet: bool,
     /// Log more of what the daemon does
-    #[arg(short, long)]
+    #[arg(short, long, switch = OFF)]
     pub verbose: bool,
     /// Log to syslog with this facility instead of standard error [default with -d: mail]
     #[arg(long, value_name = "F")]
     pub syslog_facility: Option<Facility>,
     /// Run in the background
-    #[arg(short, long)]
+    #[arg(short, long, switch = OFF)]
     pub daemonize: bool,
     /// Write the process id to this file
     #[arg(long, value_name = "PATH")]
     pub pidfile: Option<PathBuf>,
     /// Refuse system calls that a daemon at work does not make
-    #[arg(long)]
+    #[arg(long, switch = OFF)]
     pub seccomp: bool,
     /// Take the time from the request attribute `policy_test_time`
     #[arg(long, hide = true)]
     pub test_clock: bool,
+    /// The words themselves, which are read once more together with the file.
+    #[arg(skip)]
+    pub words: Vec<OsString>,
+}
+
+/// The options as a command of their own, without its name.
+pub(super) fn definition() -> Command {
+    ServeArgs::augment_args(Command::new("serve").no_binary_name(true).disable_help_flag(true))
 }
 
 impl ServeArgs {
-    /// The settings that these options ask for on `host`.
-    pub fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
+    /// The settings that these options ask for on `host`, without what only a file can say.
+    pub(crate) fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
         check::checked(Settings {
             program: "irongrey",
             listen: self.listen(host)?,
@@ -159,6 +172,8 @@ impl ServeArgs {
                 seccomp: self.seccomp,
             },
             test_clock: self.test_clock,
+            config: None,
+            rules: Vec::new(),
             unread: Vec::new(),
         })
     }

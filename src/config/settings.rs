@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Facility;
+use super::rule::RuleTable;
 use crate::grey::Terms;
 
 /// The most event loops; the store reckons with so many writers.
@@ -43,8 +44,19 @@ pub struct Settings {
     pub process: ProcessSettings,
     /// Take the time from the request attribute `policy_test_time` where it is given.
     pub test_clock: bool,
+    /// The configuration file that was read.
+    pub config: Option<PathBuf>,
+    /// The rules of that file, in their order.
+    pub rules: Vec<RuleTable>,
     /// Words of the command line that were not read.
     pub unread: Vec<String>,
+}
+
+impl Settings {
+    /// The configuration file, and those that it names.
+    pub fn own_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.config.iter().chain(self.rules.iter().flat_map(|rule| rule.arguments.files()))
+    }
 }
 
 /// One socket to accept on.
@@ -126,6 +138,13 @@ pub struct LogSettings {
     pub quiet: bool,
     /// Log more of what the daemon does (`--verbose`).
     pub verbose: bool,
+}
+
+impl LogSettings {
+    /// The least severe messages that are logged.
+    pub fn level(&self) -> log::LevelFilter {
+        if self.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Info }
+    }
 }
 
 /// Where log lines go.

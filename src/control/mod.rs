@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, interval_at};
 
-pub use reload::Reload;
+pub use reload::{Reload, live};
 pub use signals::hold as hold_signals;
 use signals::{Event, Signals};
 pub use upkeep::Upkeep;
@@ -54,7 +54,7 @@ impl Control {
                             log::info!("stopping on {signal}");
                             return;
                         }
-                        // Blocks the timers for the time of reading the lists, and nobody else.
+                        // Blocks the timers for the time of reading the files, and nobody else.
                         Event::Reload => reload.run(),
                     },
                     _ = report.tick() => log::info!("counters: {}", counters.totals()),

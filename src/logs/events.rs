@@ -55,9 +55,9 @@ impl Events {
     }
 
     /// Makes this the process's logger.
-    pub(super) fn install(self, verbose: bool) -> Result<(), log::SetLoggerError> {
+    pub(super) fn install(self, level: LevelFilter) -> Result<(), log::SetLoggerError> {
         log::set_boxed_logger(Box::new(self))?;
-        log::set_max_level(if verbose { LevelFilter::Debug } else { LevelFilter::Info });
+        log::set_max_level(level);
         Ok(())
     }
 }

@@ -61,25 +61,16 @@ pub fn start(
 ) -> Result<(Vec<Producer>, Handle), LogError> {
     let counters = Arc::new(Counters::default());
     let sink = open(&settings.target, program, &counters)?;
-    let (producers, events, handle) = start_on(sink, workers, settings.quiet, counters)?;
-    events.install(settings.verbose)?;
+    let (producers, events, handle) = start_on(sink, workers, counters)?;
+    events.install(settings.level())?;
     Ok((producers, handle))
 }
 
 /// The part of [`start`] that is not the process's own.
-fn start_on(
-    sink: Sink,
-    workers: usize,
-    quiet: bool,
-    counters: Arc<Counters>,
-) -> Result<(Vec<Producer>, Events, Handle), LogError> {
+fn start_on(sink: Sink, workers: usize, counters: Arc<Counters>) -> Result<(Vec<Producer>, Events, Handle), LogError> {
     let waker = Arc::new(Waker::default());
     let (events, receiver) = Events::channel(&waker, &counters);
-    let (producers, consumers) = if quiet {
-        ((0..workers).map(|_| Producer::quiet()).collect(), Vec::new())
-    } else {
-        (0..workers).map(|_| ring::ring(&waker, &counters)).unzip()
-    };
+    let (producers, consumers) = (0..workers).map(|_| ring::ring(&waker, &counters)).unzip();
     let handle = writer::spawn(sink, consumers, receiver, waker, counters).map_err(LogError::Thread)?;
     Ok((producers, events, handle))
 }

@@ -25,12 +25,12 @@ struct Running {
     lines: BufReader<UnixStream>,
 }
 
-fn start_log(workers: usize, quiet: bool) -> Running {
+fn start_log(workers: usize) -> Running {
     let (theirs, ours) = UnixStream::pair().unwrap();
     theirs.set_read_timeout(Some(LONG)).unwrap();
     let counters = Arc::new(Counters::default());
     let sink = Sink::Stream(Stream::new(File::from(OwnedFd::from(ours)), Arc::clone(&counters)));
-    let (producers, events, handle) = start_on(sink, workers, quiet, counters).unwrap();
+    let (producers, events, handle) = start_on(sink, workers, counters).unwrap();
     Running { producers, events, handle, lines: BufReader::new(theirs) }
 }
 
@@ -52,7 +52,7 @@ fn warn(events: &Events, text: &str) {
 fn all_lines_of_four_workers_arrive_each_workers_in_order() {
     // As many as a ring holds, so that nothing has to be dropped however the threads are scheduled.
     const LINES: usize = 16_000;
-    let Running { producers, handle, mut lines, .. } = start_log(4, false);
+    let Running { producers, handle, mut lines, .. } = start_log(4);
     let counters = handle.counters();
     let reader = thread::spawn(move || {
         let mut text = String::new();
@@ -85,7 +85,7 @@ fn all_lines_of_four_workers_arrive_each_workers_in_order() {
 
 #[test]
 fn each_line_after_a_quiet_time_wakes_the_log_thread() {
-    let Running { mut producers, events, handle, mut lines } = start_log(2, false);
+    let Running { mut producers, events, handle, mut lines } = start_log(2);
     for round in 0..100_u32 {
         let producer = &mut producers[(round % 2) as usize];
         say(producer, &round.to_string());
@@ -102,7 +102,7 @@ fn each_line_after_a_quiet_time_wakes_the_log_thread() {
 #[test]
 fn a_stalled_reader_costs_counted_lines_and_no_worker_waits() {
     const LINES: u64 = 100_000;
-    let Running { mut producers, handle, mut lines, .. } = start_log(1, false);
+    let Running { mut producers, handle, mut lines, .. } = start_log(1);
     let counters = handle.counters();
     let started = Instant::now();
     for number in 0..LINES {
@@ -119,10 +119,8 @@ fn a_stalled_reader_costs_counted_lines_and_no_worker_waits() {
 }
 
 #[test]
-fn quiet_logs_events_only() {
-    let Running { mut producers, events, handle, mut lines } = start_log(1, true);
-    say(&mut producers[0], "alice");
-    producers[0].wake();
+fn an_event_is_one_line() {
+    let Running { events, handle, mut lines, .. } = start_log(1);
     warn(&events, "kept\nin one line");
     assert!(handle.stop_within(LONG));
     let mut text = String::new();
@@ -138,7 +136,7 @@ fn decisions_and_events_reach_syslog_with_their_priorities() {
     daemon.set_read_timeout(Some(LONG)).unwrap();
     let counters = Arc::new(Counters::default());
     let sink = Sink::Syslog(Syslog::new(&path, "mail".parse().unwrap(), "postgrey", Arc::clone(&counters)));
-    let (mut producers, events, handle) = start_on(sink, 1, false, counters).unwrap();
+    let (mut producers, events, handle) = start_on(sink, 1, counters).unwrap();
     let receive = || {
         let mut datagram = [0; 1000];
         let length = daemon.recv(&mut datagram).unwrap();

@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use super::{ConfineError, DaemonizeError, PidfileError, PrivilegeError, StateDirError};
+use crate::config::ConfigError;
 use crate::config::lists::ListError;
 use crate::logs::LogError;
 use crate::store::OpenError;
@@ -15,6 +16,7 @@ use crate::worker::{BindError, StartError};
 #[error(transparent)]
 #[allow(missing_docs, reason = "each variant is named by the error that it holds")]
 pub enum RunError {
+    Config(#[from] ConfigError),
     Daemonize(#[from] DaemonizeError),
     Bind(#[from] BindError),
     Privileges(#[from] PrivilegeError),
@@ -34,7 +36,7 @@ impl RunError {
     /// The exit code: 2 for what the administrator has to put right, 75 for a state in use, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Lists(_) | Self::Pidfile(_) => 2,
+            Self::Config(_) | Self::Lists(_) | Self::Pidfile(_) => 2,
             Self::Privileges(error) => error.exit_code(),
             Self::Store(error) => error.exit_code(),
             Self::Daemonize(_)

@@ -16,25 +16,34 @@ use super::privileges::{self, Identity};
 use super::{Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir};
 use crate::clock::UnixSecs;
 use crate::config::lists::{self, Loaded};
-use crate::config::{Listen, Settings, Texts};
+use crate::config::{self, Asked, Configured, Host, Listen, Settings};
 use crate::control::{self, Control, Reload, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
-use crate::policy::Replies;
 use crate::store::{self, Store};
-use crate::worker::{self, Bound, Live, PATIENCE, Running, Shared, WorkerParts};
+use crate::worker::{self, Bound, PATIENCE, Running, Shared, WorkerParts};
 
 /// Runs the daemon until it is told to stop. With `--daemonize` the code is that of the background process if it failed.
-pub fn run(settings: &Settings) -> Result<ExitCode, RunError> {
-    if !settings.process.daemonize {
-        serve(settings, || Ok(()))?;
+pub fn run(asked: &Asked, host: &Host) -> Result<ExitCode, RunError> {
+    let configured = asked.read(host)?;
+    let wanted = Wanted { asked, host, configured: &configured };
+    if !configured.settings.process.daemonize {
+        serve(wanted, || Ok(()))?;
     } else if daemonize::is_child() {
         daemonize::detach()?;
-        serve(settings, || Ok(daemonize::report_ready()?))?;
+        serve(wanted, || Ok(daemonize::report_ready()?))?;
     } else {
         return Ok(daemonize::start_child()?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What an administrator wants, as it was said and as it was understood.
+#[derive(Clone, Copy)]
+struct Wanted<'w> {
+    asked: &'w Asked,
+    host: &'w Host,
+    configured: &'w Configured,
 }
 
 /// What had to be done before the privileges were dropped.
@@ -46,7 +55,8 @@ struct Prepared {
     notices: Notices,
 }
 
-fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
+fn serve(wanted: Wanted<'_>, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
+    let settings = &wanted.configured.settings;
     control::hold_signals().map_err(RunError::Threads)?;
     let Prepared { listeners, max_connections, lists, mut pidfile, notices } = prepare(settings)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
@@ -63,7 +73,7 @@ fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> R
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
     let addresses = addresses(&settings.listen, &listeners).join(" ");
-    let wiring = Wiring { settings, listeners, max_connections, lists, producers };
+    let wiring = Wiring { wanted, listeners, max_connections, lists, producers };
     let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
     log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
@@ -77,8 +87,8 @@ fn serve(settings: &Settings, ready: impl FnOnce() -> Result<(), RunError>) -> R
 }
 
 /// What the threads are made of.
-struct Wiring<'s> {
-    settings: &'s Settings,
+struct Wiring<'w> {
+    wanted: Wanted<'w>,
     listeners: Vec<Bound>,
     max_connections: usize,
     lists: Loaded,
@@ -94,16 +104,16 @@ struct Threads {
 
 impl Threads {
     fn start(wiring: Wiring<'_>, store: &Arc<Store>, counters: &Arc<Registry>) -> Result<Self, RunError> {
-        let Wiring { settings, listeners, max_connections, lists, producers } = wiring;
+        let Wiring { wanted, listeners, max_connections, lists, producers } = wiring;
+        let Wanted { asked, host, configured } = wanted;
+        let settings = &configured.settings;
         for set in store.counters() {
             counters.include(Arc::clone(set));
         }
         let parts = producers.into_iter();
         let parts = parts.map(|log| WorkerParts { writer: store.writer(), log, counters: counters.counters() });
-        let Texts { action, text, header, hostname } = &settings.texts;
-        let replies = Replies::new(action, text, header, hostname, env!("CARGO_PKG_VERSION"));
         let shared = Arc::new(Shared {
-            live: ArcSwap::from_pointee(Live { terms: settings.terms, replies, lists: lists.lists }),
+            live: ArcSwap::from_pointee(control::live(settings, lists.lists)),
             secret: *store.secret(),
             test_clock: settings.test_clock,
             latest_test_time: AtomicU32::new(0),
@@ -111,7 +121,7 @@ impl Threads {
             patience: PATIENCE,
             listener_counters: counters.counters(),
         });
-        let reload = Reload::new(&settings.lists, &shared, lists.sources);
+        let reload = Reload::new(asked, host, configured, lists.sources, &shared, store);
         let control = Control::new(reload, Arc::clone(counters)).map_err(RunError::Threads)?;
         let upkeep = Upkeep::start(store, &settings.state, &shared).map_err(RunError::Threads)?;
         let workers = worker::start(listeners, &shared, parts.collect(), max_connections)?;
@@ -142,8 +152,12 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     let lists = lists::load(&settings.lists, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
     confine(settings, &mut notices)?;
+    let again = "SIGHUP will not read everything again";
     for error in lists::unreadable(&lists.sources) {
-        notices.push((Level::Warn, format!("SIGHUP will not read the whitelists again: {error}")));
+        notices.push((Level::Warn, format!("{again}: {error}")));
+    }
+    for error in settings.own_files().filter_map(|path| config::check_readable(path).err()) {
+        notices.push((Level::Warn, format!("{again}: configuration {error}")));
     }
     if settings.test_clock {
         notices.push((Level::Warn, "--test-clock: each client can set the time".to_owned()));

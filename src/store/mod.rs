@@ -22,6 +22,7 @@ mod error;
 mod file;
 mod format;
 mod last_run;
+mod lifetimes;
 mod listing;
 mod map;
 mod open;
@@ -51,11 +52,12 @@ use crate::clock::UnixSecs;
 use crate::config::{StateSettings, SyncMode};
 use crate::grey::Terms;
 use crate::metrics::{Counter, Counters};
-use crate::table::{Lifetimes, Ring, Secret, Segment};
+use crate::table::{Ring, Secret, Segment};
 use commits::lock;
 use directory::Directory;
 use file::SegmentFile;
 use format::RingKind;
+use lifetimes::{SharedLifetimes, lifetimes, protected};
 use open::Contents;
 use repair::{ReadIn, Repair};
 use sizing::Bounds;
@@ -66,7 +68,7 @@ use upkeep::{Tools, Upkeep};
 pub struct Store {
     directory: Directory,
     secret: Secret,
-    lifetimes: Lifetimes,
+    lifetimes: SharedLifetimes,
     pending: Ring<SegmentFile>,
     established: Ring<SegmentFile>,
     /// Rounds of syncing are one after the other.
@@ -109,18 +111,10 @@ impl Store {
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
-        let established_life = terms.max_age.saturating_add(terms.max_age / 8);
-        // Else the first attempt would count again once the pass is forgotten.
-        let lifetimes = Lifetimes { pending: terms.retry_window.min(established_life), established: established_life };
+        let lifetimes = lifetimes(terms);
         let unsealed = unsealed(&pending, &established);
         let chores = Chores {
-            pending: Upkeep::new(
-                RingKind::Pending,
-                &pending,
-                pending_bounds,
-                lifetimes.pending,
-                terms.delay.saturating_mul(2),
-            ),
+            pending: Upkeep::new(RingKind::Pending, &pending, pending_bounds, lifetimes.pending, protected(terms)),
             established: Upkeep::new(RingKind::Established, &established, established_bounds, lifetimes.established, 0),
             repair: if needs_repair { Repair::of(&unsealed) } else { Repair::default() },
             read_in: ReadIn::of(&[oldest_first(&pending), oldest_first(&established)].concat()),
@@ -128,7 +122,7 @@ impl Store {
         let store = Self {
             directory,
             secret: contents.secret,
-            lifetimes,
+            lifetimes: SharedLifetimes::new(lifetimes),
             pending,
             established,
             syncing: Mutex::default(),
@@ -143,6 +137,15 @@ impl Store {
     /// The key under which tags are made.
     pub fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    /// From now on what is known counts as long as these terms have it. Nothing that is dropped already comes back.
+    pub fn set_terms(&self, terms: &Terms) {
+        let lives = lifetimes(terms);
+        let Chores { pending, established, .. } = &mut *lock(&self.chores);
+        pending.set_times(lives.pending, protected(terms));
+        established.set_times(lives.established, 0);
+        self.lifetimes.set(lives);
     }
 
     /// The writing end of one worker.

@@ -51,7 +51,7 @@ impl Writer {
     pub fn session(&mut self) -> Session<'_> {
         let Store { pending, established, lifetimes, commits, .. } = &*self.store;
         Session {
-            lifetimes: *lifetimes,
+            lifetimes: lifetimes.get(),
             may_wait: commits.is_some(),
             unsettled: Cell::new(false),
             pending: Appender { ring: pending, view: pending.load(), cursor: &mut self.pending },

@@ -88,6 +88,11 @@ impl Upkeep {
         }
     }
 
+    /// From now on a record counts for `life` seconds, and `protected` seconds are what they say above.
+    pub(super) fn set_times(&mut self, life: u32, protected: u32) {
+        (self.life, self.protected) = (life, protected);
+    }
+
     /// One round: everything that is due.
     pub(super) fn round(&mut self, tools: &Tools<'_>) {
         self.drop_expired(tools);

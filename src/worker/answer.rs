@@ -139,12 +139,14 @@ impl<'t> Turn<'t> {
 
     fn decide(&mut self, request: &Request<'_>, instances: &mut Instances, replies: &mut Vec<u8>) {
         let now = self.time_of(request);
-        let Live { terms, replies: texts, lists } = &**self.live;
+        let Live { terms, replies: texts, lists, quiet } = &**self.live;
         let policy = Policy { terms, lists, secret: &self.shared.secret };
         let decision = decide(request, policy, &mut self.session, instances, self.scratch, now);
         texts.write(decision.verdict, request, now, replies);
         self.counters.add_decision(&decision);
-        self.log.decision(request, &decision);
+        if !quiet {
+            self.log.decision(request, &decision);
+        }
     }
 
     fn time_of(&self, request: &Request<'_>) -> UnixSecs {

@@ -73,6 +73,8 @@ pub struct Live {
     pub replies: Replies,
     /// The whitelists.
     pub lists: Lists,
+    /// Log no decisions.
+    pub quiet: bool,
 }
 
 /// What all workers use.

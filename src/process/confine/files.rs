@@ -32,7 +32,7 @@ pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
         .scope(Scope::from_all(KNOWN))?
         .create()?
         .add_rules(path_beneath_rules([&settings.state.dir], all & !AccessFs::Execute))?
-        .add_rules(path_beneath_rules(list_directories(settings), read))?
+        .add_rules(path_beneath_rules(read_directories(settings), read))?
         .add_rules(path_beneath_rules([BOOT_ID], AccessFs::ReadFile))?
         .add_rules(path_beneath_rules(TIME_ZONE, read))?
         .add_rules(path_beneath_rules([PROGRAM], AccessFs::ReadFile))?
@@ -50,12 +50,16 @@ pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
     }
 }
 
-/// Where the whitelists are: a reload may find another file under the same name, or one that was not there. If a list is a
-/// link, both its directories count.
-fn list_directories(settings: &Settings) -> Vec<PathBuf> {
+/// Where whitelists, configuration and files of rules are: a reload may find another file under the same name, or one that was
+/// not there. If a file is a link, both its directories count.
+fn read_directories(settings: &Settings) -> Vec<PathBuf> {
     let lists = &settings.lists;
     let named = [&lists.clients, &lists.clients_if_present, &lists.recipients, &lists.recipients_if_present];
-    let paths = named.into_iter().flatten().flat_map(|path| [Some(path.clone()), path.canonicalize().ok()]);
+    let paths = named
+        .into_iter()
+        .flatten()
+        .chain(settings.own_files())
+        .flat_map(|path| [Some(path.clone()), path.canonicalize().ok()]);
     paths.flatten().filter_map(|path| Some(path.parent()?.to_owned())).collect()
 }
 

@@ -75,7 +75,7 @@ impl Server {
         let counters: Vec<Arc<Counters>> = (0..=options.workers).map(|_| Arc::default()).collect();
         let replies = Replies::new("DEFER_IF_PERMIT", "to %r", "X-Greylist: %t", "mx.test", "0");
         let shared = Arc::new(Shared {
-            live: ArcSwap::from_pointee(Live { terms: TERMS, replies, lists: Lists::default() }),
+            live: ArcSwap::from_pointee(Live { terms: TERMS, replies, lists: Lists::default(), quiet: true }),
             secret: *store.secret(),
             test_clock: options.test_clock,
             latest_test_time: AtomicU32::new(0),
@@ -85,7 +85,7 @@ impl Server {
         });
         let part = |counters: &Arc<Counters>| WorkerParts {
             writer: store.writer(),
-            log: Producer::quiet(),
+            log: Producer::unread(),
             counters: Arc::clone(counters),
         };
         let parts = counters[1..].iter().map(part).collect();

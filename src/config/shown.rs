@@ -1,0 +1,156 @@
+//! [`Shown`]: each setting as an administrator would write it, and where it is from: for `irongrey config show`, and to tell at
+//! a reload what has changed.
+
+use std::fmt;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::asked::is_given;
+use super::file::{Entry, settable};
+use super::{Listen, Settings};
+
+/// One setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The key in the file, and the long option.
+    pub key: String,
+    /// What it is set to. Several for what may be given several times.
+    pub values: Vec<String>,
+    /// Whether it may be given several times.
+    pub is_list: bool,
+    /// Where that is from.
+    pub origin: Origin,
+}
+
+/// Where a setting is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An option of the command line.
+    CommandLine,
+    /// The configuration file, on this line.
+    File {
+        /// From 1.
+        line: usize,
+    },
+    /// Nobody has set it.
+    Default,
+}
+
+/// Every setting, in the order of the help. `matches` holds file and command line, `given` the command line alone.
+pub(super) fn shown(
+    definition: &Command,
+    matches: &ArgMatches,
+    given: &ArgMatches,
+    from_file: &[&Entry],
+    settings: &Settings,
+) -> Vec<Shown> {
+    let one = |(key, argument): (&str, &Arg)| {
+        let raw = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
+        let values: Vec<String> = raw.map(|value| value.to_string_lossy().into_owned()).collect();
+        Shown {
+            key: key.to_owned(),
+            values: if values.is_empty() { found_out(key, settings) } else { values },
+            is_list: matches!(argument.get_action(), ArgAction::Append),
+            origin: match from_file.iter().find(|entry| entry.key == key) {
+                _ if is_given(given, key) => Origin::CommandLine,
+                Some(entry) => Origin::File { line: entry.line },
+                None => Origin::Default,
+            },
+        }
+    };
+    settable(definition).map(one).collect()
+}
+
+/// The value of what depends on the machine when nobody sets it; empty for what is then not set at all.
+fn found_out(key: &str, settings: &Settings) -> Vec<String> {
+    let sockets = |shown: fn(&Listen) -> Option<String>| settings.listen.iter().filter_map(shown).collect();
+    match key {
+        "inet" => sockets(|socket| match socket {
+            Listen::Inet(address) => Some(address.to_string()),
+            Listen::Unix(_) => None,
+        }),
+        "state" => vec![settings.state.dir.display().to_string()],
+        "workers" => vec![settings.workers.to_string()],
+        "hostname" => vec![settings.texts.hostname.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// The settings that a reload takes over; every other needs a restart.
+const AT_WORK: [&str; 16] = [
+    "delay",
+    "max-age",
+    "retry-window",
+    "auto-whitelist-clients",
+    "ipv4cidr",
+    "ipv6cidr",
+    "lookup-by-host",
+    "greylist-action",
+    "greylist-text",
+    "x-greylist-header",
+    "hostname",
+    "whitelist-clients",
+    "whitelist-recipients",
+    "on-full",
+    "quiet",
+    "verbose",
+];
+
+/// Whether a reload takes over the setting of this key.
+pub(super) fn may_change_at_work(key: &str) -> bool {
+    AT_WORK.contains(&key)
+}
+
+impl Shown {
+    /// Whether a reload takes it over; else it needs a restart.
+    pub fn may_change_at_work(&self) -> bool {
+        may_change_at_work(&self.key)
+    }
+
+    /// The value as TOML; `None` if it is not set.
+    pub fn value(&self) -> Option<String> {
+        match &self.values[..] {
+            [] => None,
+            [one] if !self.is_list => Some(toml_value(one)),
+            values => {
+                Some(format!("[{}]", values.iter().map(|value| toml_value(value)).collect::<Vec<_>>().join(", ")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value() {
+            Some(value) => write!(formatter, "{} = {value}", self.key),
+            None => write!(formatter, "# {} is not set", self.key),
+        }
+    }
+}
+
+/// A value as TOML: numbers and switches bare, anything else in quotes.
+pub(super) fn toml_value(text: &str) -> String {
+    let is_number = text.parse::<i64>().is_ok_and(|number| number.to_string() == text);
+    if is_number || matches!(text, "true" | "false") { text.to_owned() } else { toml::Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_so_that_toml_reads_them() {
+        for (text, expected) in [
+            ("5", "5"),
+            ("0660", "\"0660\""),
+            ("-1", "-1"),
+            ("true", "true"),
+            ("300s", "\"300s\""),
+            ("", "\"\""),
+            ("a \"b\" \\ c", r#"'a "b" \ c'"#),
+            ("it's \"so\"", "\"\"\"it's \"so\"\"\"\""),
+        ] {
+            assert_eq!(toml_value(text), expected);
+        }
+    }
+}
