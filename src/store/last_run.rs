@@ -18,6 +18,9 @@ use super::disk::identity;
 use super::listing::{self, Listing};
 use crate::config::MAX_WORKERS;
 
+/// Workers at most, and control.
+const MOST: usize = MAX_WORKERS + 1;
+
 /// How the last run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastRun {
@@ -41,7 +44,7 @@ impl LastRun {
             ["running", boot, workers, place]
                 if boot == boot_id() && place_of(directory).is_ok_and(|found| found == place) =>
             {
-                Self::SameBoot { workers: workers.parse().unwrap_or(MAX_WORKERS).min(MAX_WORKERS) }
+                Self::SameBoot { workers: workers.parse().unwrap_or(MOST).min(MOST) }
             }
             _ => Self::OtherBoot,
         }

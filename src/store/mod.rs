@@ -105,9 +105,11 @@ impl Store {
         let mut contents = Contents::read(&directory)?;
         let pending_bounds = bounds(&directory, RingKind::Pending, settings.max_size, workers)?;
         let established_bounds = bounds(&directory, RingKind::Established, settings.max_size, workers)?;
-        contents.restore(&directory, workers)?;
+        // Control writes as well, what an administrator asks for.
+        let writers = workers + 1;
+        contents.restore(&directory, writers)?;
         let in_use = "write down that the state is in use";
-        directory.mark_running(contents.writers(workers)).map_err(OpenError::io(directory.path(), in_use))?;
+        directory.mark_running(contents.writers(writers)).map_err(OpenError::io(directory.path(), in_use))?;
         let needs_repair = contents.needs_repair();
         let pending = contents.ring(RingKind::Pending, &directory, &pending_bounds, now)?;
         let established = contents.ring(RingKind::Established, &directory, &established_bounds, now)?;
@@ -148,7 +150,7 @@ impl Store {
         self.lifetimes.set(lives);
     }
 
-    /// The writing end of one worker.
+    /// The writing end of one worker, or of control.
     pub fn writer(self: &Arc<Self>) -> Writer {
         Writer::new(Arc::clone(self))
     }

@@ -66,6 +66,12 @@ impl Session<'_> {
         self.unsettled.take()
     }
 
+    /// Forgets all that is known of a tag up to and including `now`, for an administrator. What is appended in the same second is
+    /// forgotten with it.
+    pub fn forget(&mut self, tag: Tag, now: UnixSecs) -> Result<(), Full> {
+        self.established.append(&Record { tag, kind: Kind::Void, time: now, count: 0, origin: 0 })
+    }
+
     fn entry(&self, view: &View<SegmentFile>, tag: Tag, now: UnixSecs, void: Option<UnixSecs>) -> Entry {
         if self.may_wait && !view.is_durable(tag) {
             self.unsettled.set(true);

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::*;
 use crate::grey::Client;
 
-/// The state as a map, with the rules of `table::Entry` said once more.
+/// The state as a map, with the rules of `table::Entry` said once more, and the second in which a number was forgotten.
 #[derive(Default)]
-struct Model(HashMap<u64, Known>);
+struct Model(HashMap<u64, Known>, HashMap<u64, u32>);
 
 /// First seen, last seen, client.
 type Known = (Option<u32>, Option<u32>, Option<Client>);
@@ -45,6 +45,15 @@ fn the_state_is_what_a_map_says_through_roll_over_expiry_and_restarts() {
             let (tag, time) = (tag(&store, number), UnixSecs(now));
             assert_eq!(session.triplet(tag, time), model.triplet(number, now), "round {round}, {number}");
             assert_eq!(session.client(tag, time), model.client(number, now), "round {round}, {number}");
+            if random.below(50) == 0 {
+                session.forget(tag, time).unwrap();
+                model.0.remove(&number);
+                model.1.insert(number, now);
+            }
+            if model.1.get(&number) == Some(&now) {
+                assert_eq!((session.triplet(tag, time), session.client(tag, time)), (Triplet::Unknown, None));
+                continue;
+            }
             let entry = model.0.entry(number).or_default();
             match random.below(3) {
                 0 if !matches!(session.triplet(tag, time), Triplet::Pending { .. }) => {
