@@ -5,6 +5,7 @@
 mod decide;
 mod instances;
 mod key;
+mod lookup;
 mod sender;
 mod state;
 mod terms;
@@ -12,5 +13,6 @@ pub mod whitelist;
 
 pub use decide::{Decision, Policy, Reason, decide};
 pub use instances::Instances;
+pub use lookup::EntryMistake;
 pub use state::{Change, Client, Full, State, Triplet};
 pub use terms::{Networks, OnFull, Terms};

@@ -1,19 +1,14 @@
 //! The whitelists of clients and recipients: postgrey's file syntax, at a cost that does not grow with their length.
 //!
 //! A [`ClientListBuilder`] or [`RecipientListBuilder`] takes the text of any number of files and is built once; a list is
-//! never changed afterwards, so a reload makes new ones and swaps both in. Names and addresses are looked up by hash,
-//! networks by longest prefix, and all regexes run as one automaton. Nothing here reads files, and a look-up allocates
-//! nothing but the automaton's own caches at their first use.
+//! never changed afterwards, so a reload makes new ones and swaps both in. What is no regex is found by `grey/lookup/`, and
+//! all regexes run as one automaton. Nothing here reads files, and a look-up allocates nothing but the automaton's own
+//! caches at their first use.
 //!
 //! Matching is that of ASCII: case is ignored for A to Z only, as in postgrey, and other bytes stand for themselves.
 
-mod addresses;
 mod clients;
-mod fingerprints;
 mod mistake;
-mod names;
-mod network;
-mod networks;
 mod patterns;
 mod perl;
 mod recipients;

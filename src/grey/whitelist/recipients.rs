@@ -1,11 +1,9 @@
 //! The whitelist of recipients: addresses, users, domains, regexes on the whole address.
 
-use super::addresses::{self, Addresses};
 use super::mistake::{BadLine, Mistake, TooManyPatterns};
-use super::names::{self, Names};
-use super::network::Network;
 use super::patterns::{Patterns, PatternsBuilder};
 use super::text;
+use crate::grey::lookup::Mailboxes;
 
 /// The list of recipients that ships with irongrey, in the syntax of the files.
 pub const DEFAULT_RECIPIENTS: &str = include_str!("default_recipients");
@@ -13,16 +11,14 @@ pub const DEFAULT_RECIPIENTS: &str = include_str!("default_recipients");
 /// Recipients by address, local part, domain and regex.
 #[derive(Debug, Default)]
 pub struct RecipientList {
-    addresses: Addresses,
-    domains: Names,
+    mailboxes: Mailboxes<()>,
     patterns: Patterns,
 }
 
 /// A whitelist of recipients that takes the text of one file after another.
 #[derive(Default)]
 pub struct RecipientListBuilder {
-    addresses: Addresses,
-    domains: Names,
+    mailboxes: Mailboxes<()>,
     patterns: PatternsBuilder,
 }
 
@@ -36,112 +32,31 @@ impl RecipientListBuilder {
         if let Some(regex) = text::regex_of(entry) {
             return self.patterns.insert(regex?);
         }
-        if let Some((local, domain)) = entry.rsplit_once('@') {
-            check_address(entry, local, domain)?;
-            self.addresses.insert(entry);
-        } else {
-            check_domain(entry)?;
-            self.domains.insert(entry);
-        }
-        Ok(())
+        Ok(self.mailboxes.insert(entry, ())?)
     }
 
     /// Makes the list.
     pub fn build(self) -> Result<RecipientList, TooManyPatterns> {
-        Ok(RecipientList { addresses: self.addresses, domains: self.domains, patterns: self.patterns.build()? })
+        Ok(RecipientList { mailboxes: self.mailboxes, patterns: self.patterns.build()? })
     }
 }
 
 impl RecipientList {
     /// Whether a recipient is listed.
     pub fn has(&self, recipient: &[u8]) -> bool {
-        // As in postgrey an address without `@` is below a domain, but is not the domain.
-        let in_domain = match memchr::memrchr(b'@', recipient) {
-            Some(at) => self.domains.hold(&recipient[at + 1..]),
-            None => self.domains.hold_parent_of(recipient),
-        };
-        in_domain || self.addresses.hold(recipient) || self.patterns.hold(recipient)
+        self.mailboxes.find(recipient).is_some() || self.patterns.hold(recipient)
     }
-}
-
-fn check_address(entry: &str, local: &str, domain: &str) -> Result<(), Mistake> {
-    if entry.len() > addresses::LONGEST {
-        return Err(Mistake::TooLong(addresses::LONGEST));
-    }
-    if local.starts_with('<') || domain.ends_with('>') || local.contains(['"', '\\']) {
-        return Err(Mistake::NotBare);
-    }
-    if entry.contains('*') {
-        return Err(Mistake::Wildcard);
-    }
-    if local.is_empty() {
-        return Err(if domain.is_empty() {
-            Mistake::AddressCharacter('@')
-        } else {
-            Mistake::WriteDomain(domain.trim_start_matches('.').into())
-        });
-    }
-    if let Some(character) = local.chars().find(|&character| !is_of_local_part(character)) {
-        return Err(Mistake::AddressCharacter(character));
-    }
-    if domain.is_empty() || is_literal(domain) {
-        Ok(())
-    } else {
-        names::check(domain).map_err(|mistake| in_address(mistake, local))
-    }
-}
-
-/// The right form of a domain is that of the whole address here.
-fn in_address(mistake: Mistake, local: &str) -> Mistake {
-    match mistake {
-        Mistake::TrailingDot(domain) => Mistake::TrailingDot(format!("{local}@{domain}")),
-        Mistake::WriteDomain(domain) => {
-            Mistake::Subdomains { address: format!("{local}@{domain}"), user: format!("{local}@") }
-        }
-        Mistake::NameCharacter(character) => Mistake::AddressCharacter(character),
-        other => other,
-    }
-}
-
-fn check_domain(entry: &str) -> Result<(), Mistake> {
-    if is_literal(entry) {
-        return Ok(());
-    }
-    if matches!(Network::parse(entry), Some(Ok(_))) {
-        return Err(Mistake::NetworkAmongRecipients);
-    }
-    names::check(entry).map_err(|mistake| match mistake {
-        Mistake::NameCharacter('*') => Mistake::Wildcard,
-        Mistake::NameCharacter(character) => Mistake::AddressCharacter(character),
-        other => other,
-    })
-}
-
-/// `[192.0.2.1]` and `[IPv6:2001:db8::1]` stand for a domain in an address.
-fn is_literal(domain: &str) -> bool {
-    let Some(inside) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return false };
-    let address =
-        inside.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:")).map_or(inside, |tag| &inside[tag.len()..]);
-    address.parse::<std::net::IpAddr>().is_ok()
-}
-
-/// An unquoted local part (`atext` of RFC 5322, RFC 6531 for what is beyond ASCII), and dots.
-fn is_of_local_part(character: char) -> bool {
-    character.is_ascii_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(character) || !character.is_ascii()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grey::lookup::EntryMistake;
 
     fn list(text: &str) -> RecipientList {
         let mut builder = RecipientListBuilder::default();
         builder.add(text.as_bytes()).expect(text);
         builder.build().expect("small")
-    }
-
-    fn mistake(entry: &str) -> Mistake {
-        RecipientListBuilder::default().add(entry.as_bytes()).expect_err(entry).mistake
     }
 
     #[test]
@@ -172,23 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_the_right_form() {
-        assert_eq!(mistake("@example.org"), Mistake::WriteDomain("example.org".into()));
-        assert_eq!(mistake(".example.org"), Mistake::WriteDomain("example.org".into()));
-        assert_eq!(mistake("*@example.org"), Mistake::Wildcard);
-        assert_eq!(mistake("mail*.example.org"), Mistake::Wildcard);
-        assert_eq!(mistake("<user@example.org>"), Mistake::NotBare);
-        assert_eq!(mistake("\"us\\er\"@example.org"), Mistake::NotBare);
-        assert_eq!(mistake("mailto:user@example.org"), Mistake::AddressCharacter(':'));
-        assert_eq!(mistake("a@b@example.org"), Mistake::AddressCharacter('@'));
-        assert_eq!(mistake("@"), Mistake::AddressCharacter('@'));
-        assert_eq!(mistake("a,b"), Mistake::AddressCharacter(','));
-        assert_eq!(mistake("192.0.2.1"), Mistake::NetworkAmongRecipients);
-        assert_eq!(mistake("2001:db8::/32"), Mistake::NetworkAmongRecipients);
-        assert_eq!(mistake("user@example.org."), Mistake::TrailingDot("user@example.org".into()));
-        assert!(mistake("user@.example.org").to_string().contains("`user@example.org`"));
+    fn what_no_other_entry_can_say_a_regex_may() {
+        let mistake = |entry: &str| RecipientListBuilder::default().add(entry.as_bytes()).expect_err(entry).mistake;
         assert_eq!(mistake("/^foo@bar"), Mistake::OpenRegex);
-        assert_eq!(mistake(&format!("{}@example.org", "x".repeat(400))), Mistake::TooLong(addresses::LONGEST));
+        assert_eq!(mistake("*@example.org"), Mistake::Entry(EntryMistake::Wildcard));
+        assert!(mistake("*@example.org").to_string().ends_with("; or write a `/regex/`"));
+        assert!(!mistake("@example.org").to_string().contains("regex"));
     }
 
     #[test]

@@ -5,46 +5,46 @@
 //! looked at, so a name of any length costs no more than one of [`LONGEST`] bytes.
 
 use super::fingerprints::Fingerprints;
-use super::mistake::Mistake;
+use super::{EntryMistake, Rank, least};
 
 /// The longest name that can be listed, in bytes: the longest that the DNS knows.
 pub(super) const LONGEST: usize = 255;
 
-/// A set of domain names.
+/// Domain names with their ranks.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    listed: Fingerprints,
+pub(super) struct Names<R> {
+    listed: Fingerprints<R>,
     /// Bit n: a name of n labels is listed. A name of 255 bytes without empty labels has at most 128.
     label_counts: [u64; 3],
     /// Bytes of the longest listed name.
     longest: usize,
 }
 
-impl Names {
+impl<R: Rank> Names<R> {
     /// Lists a name that [`check`] has passed.
-    pub(super) fn insert(&mut self, name: &str) {
+    pub(super) fn insert(&mut self, name: &str, rank: R) {
         debug_assert!(name.len() <= LONGEST, "checked before");
         let name = name.to_ascii_lowercase();
         let name = name.as_bytes();
         let labels = 1 + memchr::memchr_iter(b'.', name).count();
         self.label_counts[labels / 64] |= 1 << (labels % 64);
         self.longest = self.longest.max(name.len());
-        self.listed.insert(name);
+        self.listed.insert(name, rank);
     }
 
-    /// Whether `name` or a domain above it is listed.
-    pub(super) fn hold(&self, name: &[u8]) -> bool {
-        self.hold_suffix(name, true)
+    /// The least rank of `name` and the domains above it.
+    pub(super) fn find(&self, name: &[u8]) -> Option<R> {
+        self.find_suffix(name, true)
     }
 
-    /// Whether a domain above `name` is listed.
-    pub(super) fn hold_parent_of(&self, name: &[u8]) -> bool {
-        self.hold_suffix(name, false)
+    /// The least rank of the domains above `name`.
+    pub(super) fn find_parent_of(&self, name: &[u8]) -> Option<R> {
+        self.find_suffix(name, false)
     }
 
-    fn hold_suffix(&self, name: &[u8], whole: bool) -> bool {
+    fn find_suffix(&self, name: &[u8], whole: bool) -> Option<R> {
         if self.listed.is_empty() {
-            return false;
+            return None;
         }
         // One byte more than the longest listed name tells a suffix of that length from the middle of a label.
         let tail = &name[name.len().saturating_sub(self.longest + 1)..];
@@ -54,17 +54,21 @@ impl Names {
         lower.copy_from_slice(tail);
         lower.make_ascii_lowercase();
 
-        let mut labels = 0;
+        let (mut labels, mut found) = (0, None);
         for dot in memchr::memrchr_iter(b'.', lower) {
             labels += 1;
             if !self.may_have(labels) {
                 continue;
             }
-            if self.listed.contain(&lower[dot + 1..]) {
-                return true;
+            found = least(found, self.listed.get(&lower[dot + 1..]));
+            if found.is_some_and(R::is_least) {
+                return found;
             }
         }
-        whole && is_whole && self.may_have(labels + 1) && self.listed.contain(lower)
+        if whole && is_whole && self.may_have(labels + 1) {
+            found = least(found, self.listed.get(lower));
+        }
+        found
     }
 
     /// Whether any listed name has this many labels.
@@ -74,21 +78,21 @@ impl Names {
 }
 
 /// Finds what is wrong with a domain name, apart from its characters.
-pub(super) fn check(name: &str) -> Result<(), Mistake> {
+pub(super) fn check(name: &str) -> Result<(), EntryMistake> {
     if name.len() > LONGEST {
-        return Err(Mistake::TooLong(LONGEST));
+        return Err(EntryMistake::TooLong(LONGEST));
     }
     if let Some(domain) = name.strip_prefix("*.").or_else(|| name.strip_prefix('.')).filter(|rest| is_name(rest)) {
-        return Err(Mistake::WriteDomain(domain.to_owned()));
+        return Err(EntryMistake::WriteDomain(domain.to_owned()));
     }
     if let Some(domain) = name.strip_suffix('.').filter(|rest| is_name(rest)) {
-        return Err(Mistake::TrailingDot(domain.to_owned()));
+        return Err(EntryMistake::TrailingDot(domain.to_owned()));
     }
     if name.split('.').any(str::is_empty) {
-        return Err(Mistake::EmptyLabel);
+        return Err(EntryMistake::EmptyLabel);
     }
     match name.chars().find(|&character| !(is_of_name(character) || character == '.')) {
-        Some(character) => Err(Mistake::NameCharacter(character)),
+        Some(character) => Err(EntryMistake::NameCharacter(character)),
         None => Ok(()),
     }
 }
@@ -106,11 +110,21 @@ fn is_of_name(character: char) -> bool {
 mod tests {
     use super::*;
 
-    fn names(listed: &[&str]) -> Names {
-        let mut names = Names::default();
+    impl Names<()> {
+        fn hold(&self, name: &[u8]) -> bool {
+            self.find(name).is_some()
+        }
+
+        fn hold_parent_of(&self, name: &[u8]) -> bool {
+            self.find_parent_of(name).is_some()
+        }
+    }
+
+    fn names(listed: &[&str]) -> Names<()> {
+        let mut names = Names::<()>::default();
         for name in listed {
             check(name).expect("a good name");
-            names.insert(name);
+            names.insert(name, ());
         }
         names
     }
@@ -126,7 +140,7 @@ mod tests {
         for other in ["", ".", "org", "xexample.org", "example.org.", "example.orgx", "b.example.net", "example.net"] {
             assert!(!names.hold(other.as_bytes()), "{other}");
         }
-        assert!(!Names::default().hold(b"example.org"));
+        assert!(!Names::<()>::default().hold(b"example.org"));
     }
 
     #[test]
@@ -154,16 +168,28 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_told_with_the_right_form() {
-        assert_eq!(check(".example.org"), Err(Mistake::WriteDomain("example.org".into())));
-        assert_eq!(check("*.example.org"), Err(Mistake::WriteDomain("example.org".into())));
-        assert_eq!(check("example.org."), Err(Mistake::TrailingDot("example.org".into())));
-        assert_eq!(check("example..org"), Err(Mistake::EmptyLabel));
-        assert_eq!(check("."), Err(Mistake::EmptyLabel));
-        assert_eq!(check("foo;bar"), Err(Mistake::NameCharacter(';')));
-        assert_eq!(check("mail*.example.org"), Err(Mistake::NameCharacter('*')));
-        assert_eq!(check(&"x".repeat(LONGEST + 1)), Err(Mistake::TooLong(LONGEST)));
+        assert_eq!(check(".example.org"), Err(EntryMistake::WriteDomain("example.org".into())));
+        assert_eq!(check("*.example.org"), Err(EntryMistake::WriteDomain("example.org".into())));
+        assert_eq!(check("example.org."), Err(EntryMistake::TrailingDot("example.org".into())));
+        assert_eq!(check("example..org"), Err(EntryMistake::EmptyLabel));
+        assert_eq!(check("."), Err(EntryMistake::EmptyLabel));
+        assert_eq!(check("foo;bar"), Err(EntryMistake::NameCharacter(';')));
+        assert_eq!(check("mail*.example.org"), Err(EntryMistake::NameCharacter('*')));
+        assert_eq!(check(&"x".repeat(LONGEST + 1)), Err(EntryMistake::TooLong(LONGEST)));
         for good in ["com", "unknown", "a_b.example.org", "-x.org", "m\u{fc}nchen.example", "1and1.com", "3.example"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
+    }
+
+    #[test]
+    fn the_least_rank_counts_whether_the_names_own_or_one_above() {
+        let mut names = Names::default();
+        for (name, rank) in [("org", 7), ("example.org", 9_u16), ("a.example.org", 3), ("b.example.org", 8)] {
+            names.insert(name, rank);
+        }
+        let found = |name: &str| names.find(name.as_bytes());
+        assert_eq!((found("x.org"), found("example.org"), found("net")), (Some(7), Some(7), None));
+        assert_eq!((found("x.a.example.org"), found("b.example.org")), (Some(3), Some(7)));
+        assert_eq!(names.find_parent_of(b"a.example.org"), Some(7));
     }
 }

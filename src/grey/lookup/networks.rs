@@ -1,58 +1,66 @@
 //! Networks, looked up by longest prefix in level-compressed tries: one for IPv4, one for IPv6.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use iptrie::{Ipv4LCTrieMap, Ipv4Prefix, Ipv4RTrieMap, Ipv6LCTrieMap, Ipv6Prefix, Ipv6RTrieMap};
+use iptrie::map::RTrieMap;
+use iptrie::{IpRootPrefix, Ipv4LCTrieMap, Ipv4Prefix, Ipv6LCTrieMap, Ipv6Prefix};
 
 use super::network::Network;
+use super::{Rank, least};
 
-/// A set of networks that is still growing.
-#[derive(Default)]
-pub(super) struct NetworksBuilder {
-    v4: Vec<(Ipv4Addr, u8)>,
-    v6: Vec<(Ipv6Addr, u8)>,
+/// Networks that are still growing in number.
+#[derive(Debug, Default)]
+pub(super) struct NetworksBuilder<R> {
+    v4: Vec<(Ipv4Prefix, R)>,
+    v6: Vec<(Ipv6Prefix, R)>,
 }
 
-/// A set of networks. The tries have a root that holds every address; its value tells whether it is listed.
-pub(super) struct Networks {
-    v4: Ipv4LCTrieMap<bool>,
-    v6: Ipv6LCTrieMap<bool>,
+/// Networks with their ranks. The tries have a root that holds every address; its value tells whether it is listed.
+pub(super) struct Networks<R> {
+    v4: Ipv4LCTrieMap<Option<R>>,
+    v6: Ipv6LCTrieMap<Option<R>>,
     count: usize,
 }
 
-impl NetworksBuilder {
+impl<R: Rank> NetworksBuilder<R> {
     /// Lists a network. `::/0` means every address, IPv4 ones too, as in postgrey.
-    pub(super) fn insert(&mut self, network: Network) {
+    pub(super) fn insert(&mut self, network: Network, rank: R) {
+        // A `Network` has neither host bits nor too long a prefix, which is all that these constructors refuse.
         match network {
-            Network::V4(address, length) => self.v4.push((address, length)),
+            Network::V4(address, length) => {
+                self.v4.extend(Ipv4Prefix::new(address, length).ok().map(|prefix| (prefix, rank)));
+            }
             Network::V6(address, length) => {
                 if length == 0 {
-                    self.v4.push((Ipv4Addr::UNSPECIFIED, 0));
+                    self.v4.push((Ipv4Prefix::root(), rank));
                 }
-                self.v6.push((address, length));
+                self.v6.extend(Ipv6Prefix::new(address, length).ok().map(|prefix| (prefix, rank)));
             }
         }
     }
 
-    pub(super) fn build(self) -> Networks {
-        let mut v4 = Ipv4RTrieMap::with_root_and_capacity(false, self.v4.len());
-        let mut v6 = Ipv6RTrieMap::with_root_and_capacity(false, self.v6.len());
+    pub(super) fn build(self) -> Networks<R> {
         let count = self.v4.len() + self.v6.len();
-        // A `Network` has neither host bits nor too long a prefix, which is all that these constructors refuse.
-        for prefix in self.v4.into_iter().filter_map(|(address, length)| Ipv4Prefix::new(address, length).ok()) {
-            v4.insert(prefix, true);
-        }
-        for prefix in self.v6.into_iter().filter_map(|(address, length)| Ipv6Prefix::new(address, length).ok()) {
-            v6.insert(prefix, true);
-        }
-        Networks { v4: v4.compress(), v6: v6.compress(), count }
+        Networks { v4: trie(self.v4).compress(), v6: trie(self.v6).compress(), count }
     }
 }
 
-impl Networks {
-    /// Whether a listed network holds this address; `::ffff:a.b.c.d` is a.b.c.d.
-    pub(super) fn hold(&self, address: IpAddr) -> bool {
+/// Shorter prefixes are inserted first, and a longer one takes over the rank of the one around it if that is less: so the
+/// longest prefix of an address has the least rank of all that hold it, and one look-up finds it.
+fn trie<P: IpRootPrefix, R: Rank>(mut listed: Vec<(P, R)>) -> RTrieMap<P, Option<R>> {
+    listed.sort_by_key(|(prefix, _)| prefix.len());
+    let mut trie = RTrieMap::with_root_and_capacity(None, listed.len());
+    for (prefix, rank) in listed {
+        let rank = least(Some(rank), *trie.lookup(&prefix).1);
+        trie.insert(prefix, rank);
+    }
+    trie
+}
+
+impl<R: Rank> Networks<R> {
+    /// The least rank of the networks that hold this address; `::ffff:a.b.c.d` is a.b.c.d.
+    pub(super) fn find(&self, address: IpAddr) -> Option<R> {
         match address.to_canonical() {
             IpAddr::V4(address) => *self.v4.lookup(&address).1,
             IpAddr::V6(address) => *self.v6.lookup(&address).1,
@@ -60,13 +68,13 @@ impl Networks {
     }
 }
 
-impl Default for Networks {
+impl<R: Rank> Default for Networks<R> {
     fn default() -> Self {
         NetworksBuilder::default().build()
     }
 }
 
-impl fmt::Debug for Networks {
+impl<R> fmt::Debug for Networks<R> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Networks({})", self.count)
     }
@@ -74,17 +82,25 @@ impl fmt::Debug for Networks {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
 
-    fn networks(entries: &[&str]) -> Networks {
+    impl Networks<()> {
+        fn hold(&self, address: IpAddr) -> bool {
+            self.find(address).is_some()
+        }
+    }
+
+    fn networks(entries: &[&str]) -> Networks<()> {
         let mut builder = NetworksBuilder::default();
         for entry in entries {
-            builder.insert(Network::parse(entry).expect("a network").expect("a good one"));
+            builder.insert(Network::parse(entry).expect("a network").expect("a good one"), ());
         }
         builder.build()
     }
 
-    fn holds(networks: &Networks, address: &str) -> bool {
+    fn holds(networks: &Networks<()>, address: &str) -> bool {
         networks.hold(address.parse().expect("an address"))
     }
 
@@ -121,7 +137,7 @@ mod tests {
             state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
         };
         for round in 0..200 {
-            let mut listed = Vec::new();
+            let mut listed: Vec<String> = Vec::new();
             for _ in 0..=random() % 60 {
                 // Few distinct high bits, so that prefixes nest.
                 let high = u128::from(random() & 0x0303) << 112 | u128::from(random() & 7) << 61;
@@ -130,8 +146,12 @@ mod tests {
                 let bits = (random() & 0x0303_0007) as u32;
                 listed.push(format!("{}/{}", Ipv4Addr::from_bits(bits), random() % 33));
             }
-            let texts: Vec<&str> = listed.iter().map(String::as_str).collect();
-            let networks = networks(&texts);
+            let ranks: Vec<u16> = listed.iter().map(|_| (random() % 20) as u16).collect();
+            let mut builder = NetworksBuilder::default();
+            for (text, &rank) in listed.iter().zip(&ranks) {
+                builder.insert(Network::parse(text).expect("a network").expect("a good one"), rank);
+            }
+            let networks = builder.build();
             for _ in 0..200 {
                 let at = random() % listed.len() as u64;
                 let near = &listed[usize::try_from(at).expect("an index")];
@@ -140,8 +160,10 @@ mod tests {
                     IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() ^ (1 << (random() % 32)))),
                     IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() ^ (1 << (random() % 128)))),
                 };
-                let expected = listed.iter().any(|text| contains(text, address));
-                assert_eq!(networks.hold(address), expected, "{address} round {round} seed {seed}: {listed:?}");
+                let holding = listed.iter().zip(&ranks).filter(|(text, _)| contains(text, address));
+                let expected = holding.map(|(_, &rank)| rank).min();
+                let found = networks.find(address);
+                assert_eq!(found, expected, "{address} round {round} seed {seed}: {listed:?} {ranks:?}");
             }
         }
     }

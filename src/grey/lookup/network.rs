@@ -1,11 +1,11 @@
-//! One network as a whitelist writes it: postgrey's short forms, and IPv6 with or without a prefix length.
+//! One network as an entry writes it: postgrey's short forms, and IPv6 with or without a prefix length.
 //!
 //! Host bits behind the prefix are ignored. An octet with a leading zero is refused: postgrey reads it as octal, its writer
 //! hardly meant that. An IPv4 network written as IPv6 (`::ffff:a.b.c.d`) is the IPv4 network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::mistake::Mistake;
+use super::EntryMistake;
 
 /// An IP network without host bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) enum Network {
 
 impl Network {
     /// Reads an entry; `None` if it does not look like a network at all.
-    pub(super) fn parse(entry: &str) -> Option<Result<Self, Mistake>> {
+    pub(super) fn parse(entry: &str) -> Option<Result<Self, EntryMistake>> {
         // An IPv6 address may be in brackets, as in Postfix's own tables.
         let unbracketed = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
         if unbracketed.contains(':') {
@@ -47,38 +47,38 @@ impl Network {
     }
 }
 
-fn parse_v6(entry: &str) -> Result<Network, Mistake> {
+fn parse_v6(entry: &str) -> Result<Network, EntryMistake> {
     let (address, length) = entry.split_once('/').map_or((entry, None), |(address, length)| (address, Some(length)));
-    let address: Ipv6Addr = address.parse().map_err(|_| Mistake::Ipv6)?;
+    let address: Ipv6Addr = address.parse().map_err(|_| EntryMistake::Ipv6)?;
     Ok(Network::v6(address, prefix_length(length, 128)?))
 }
 
-fn parse_v4(entry: &str) -> Result<Network, Mistake> {
+fn parse_v4(entry: &str) -> Result<Network, EntryMistake> {
     let (address, length) = entry.split_once('/').map_or((entry, None), |(address, length)| (address, Some(length)));
     let mut octets = [0; 4];
     let mut given = 0;
     for text in address.split('.') {
-        let octet = octets.get_mut(given).ok_or(Mistake::Ipv4)?;
+        let octet = octets.get_mut(given).ok_or(EntryMistake::Ipv4)?;
         if text.len() > 1 && text.starts_with('0') {
-            return Err(Mistake::LeadingZero);
+            return Err(EntryMistake::LeadingZero);
         }
-        *octet = text.parse().map_err(|_| Mistake::Ipv4)?;
+        *octet = text.parse().map_err(|_| EntryMistake::Ipv4)?;
         given += 1;
     }
     let address = Ipv4Addr::from(octets);
     match (given, length) {
         (4, _) => Ok(Network::v4(address, prefix_length(length, 32)?)),
-        (_, Some(length)) => Err(Mistake::ShortWithPrefix(format!("{address}/{length}"))),
+        (_, Some(length)) => Err(EntryMistake::ShortWithPrefix(format!("{address}/{length}"))),
         (1, None) => Ok(Network::v4(address, 8)),
         (2, None) => Ok(Network::v4(address, 16)),
         (_, None) => Ok(Network::v4(address, 24)),
     }
 }
 
-fn prefix_length(text: Option<&str>, most: u8) -> Result<u8, Mistake> {
+fn prefix_length(text: Option<&str>, most: u8) -> Result<u8, EntryMistake> {
     let Some(text) = text else { return Ok(most) };
     let length = text.parse().ok().filter(|&length| length <= most && !text.starts_with('+'));
-    length.ok_or_else(|| Mistake::PrefixLength { length: text.to_owned(), most })
+    length.ok_or_else(|| EntryMistake::PrefixLength { length: text.to_owned(), most })
 }
 
 #[cfg(test)]
@@ -130,19 +130,19 @@ mod tests {
     fn what_is_no_network_is_told_with_the_right_form() {
         for entry in ["256.1.1.1", "1.2.3.4.5", "1.2.3.", "1..2", "1.2.3.4/24/8", "99999", "."] {
             assert!(
-                matches!(Network::parse(entry), Some(Err(Mistake::Ipv4 | Mistake::PrefixLength { .. }))),
+                matches!(Network::parse(entry), Some(Err(EntryMistake::Ipv4 | EntryMistake::PrefixLength { .. }))),
                 "{entry}"
             );
         }
         for entry in ["010.2.3.4", "192.168.001", "1.2.3.00/24", "01"] {
-            assert_eq!(Network::parse(entry), Some(Err(Mistake::LeadingZero)), "{entry}");
+            assert_eq!(Network::parse(entry), Some(Err(EntryMistake::LeadingZero)), "{entry}");
         }
-        assert_eq!(Network::parse("10/8"), Some(Err(Mistake::ShortWithPrefix("10.0.0.0/8".into()))));
+        assert_eq!(Network::parse("10/8"), Some(Err(EntryMistake::ShortWithPrefix("10.0.0.0/8".into()))));
         for (entry, length, most) in [("1.2.3.4/33", "33", 32), ("1.2.3.4/", "", 32), ("2001:db8::/129", "129", 128)] {
-            assert_eq!(Network::parse(entry), Some(Err(Mistake::PrefixLength { length: length.into(), most })));
+            assert_eq!(Network::parse(entry), Some(Err(EntryMistake::PrefixLength { length: length.into(), most })));
         }
         for entry in ["example.org:25", "2001:db8:", "abcd:1", "fe80::1%eth0", "[2001:db8::1", "1.2.3.4:25"] {
-            assert_eq!(Network::parse(entry), Some(Err(Mistake::Ipv6)), "{entry}");
+            assert_eq!(Network::parse(entry), Some(Err(EntryMistake::Ipv6)), "{entry}");
         }
     }
 }

@@ -1,52 +1,55 @@
-//! Recipients by address and by user, looked up by hash.
+//! Mailboxes by address and by user, looked up by hash.
 //!
 //! `user@domain` and `user@` also stand for `user+anything`. A look-up tries the local part whole and cut at a plus,
 //! at no more pluses than the listed users themselves have, so a local part made of pluses costs no more than another.
 
 use super::fingerprints::Fingerprints;
+use super::{Rank, least};
 
 /// The longest address that can be listed, in bytes: a local part of 64, the sign, a domain of 255.
 pub(super) const LONGEST: usize = 320;
 
-/// A set of addresses `user@domain` and of users `user@`.
+/// Addresses `user@domain` and users `user@` with their ranks.
 #[derive(Debug, Default)]
-pub(super) struct Addresses {
+pub(super) struct Addresses<R> {
     /// In lower case, the users with their `@`.
-    listed: Fingerprints,
+    listed: Fingerprints<R>,
     /// The most pluses in a listed local part.
     pluses: usize,
 }
 
-impl Addresses {
+impl<R: Rank> Addresses<R> {
     /// Lists an address with an `@`, of up to [`LONGEST`] bytes.
-    pub(super) fn insert(&mut self, address: &str) {
+    pub(super) fn insert(&mut self, address: &str, rank: R) {
         debug_assert!(address.len() <= LONGEST && address.contains('@'), "checked before");
         let local = address.split('@').next().unwrap_or(address);
         self.pluses = self.pluses.max(memchr::memchr_iter(b'+', local.as_bytes()).count());
-        self.listed.insert(address.to_ascii_lowercase().as_bytes());
+        self.listed.insert(address.to_ascii_lowercase().as_bytes(), rank);
     }
 
-    /// Whether an address, or its user at any domain, is listed.
-    pub(super) fn hold(&self, address: &[u8]) -> bool {
+    /// The least rank of an address and of its user at any domain.
+    pub(super) fn find(&self, address: &[u8]) -> Option<R> {
         if self.listed.is_empty() {
-            return false;
+            return None;
         }
-        let Some(at) = memchr::memchr(b'@', address) else { return false };
+        let at = memchr::memchr(b'@', address)?;
         let (local, domain) = address.split_at(at);
-        if self.hold_at(local, domain) {
-            return true;
+        let mut found = self.find_at(local, domain);
+        let pluses = memchr::memchr_iter(b'+', local).filter(|plus| plus + 1 < local.len());
+        for plus in pluses.take(self.pluses + 1) {
+            if found.is_some_and(R::is_least) {
+                break;
+            }
+            found = least(found, self.find_at(&local[..plus], domain));
         }
-        memchr::memchr_iter(b'+', local)
-            .filter(|plus| plus + 1 < local.len())
-            .take(self.pluses + 1)
-            .any(|plus| self.hold_at(&local[..plus], domain))
+        found
     }
 
-    /// Whether `local` is listed with `domain`, which begins with its `@`, or with any.
-    fn hold_at(&self, local: &[u8], domain: &[u8]) -> bool {
+    /// The least rank of `local` with `domain`, which begins with its `@`, and with any.
+    fn find_at(&self, local: &[u8], domain: &[u8]) -> Option<R> {
         let mut lower = [0; LONGEST];
         if local.len() >= LONGEST {
-            return false;
+            return None;
         }
         let user_end = local.len() + 1;
         // Longer than any listed address: only its user can be listed.
@@ -55,7 +58,8 @@ impl Addresses {
         lower[..local.len()].copy_from_slice(local);
         lower[local.len()..].copy_from_slice(domain);
         lower.make_ascii_lowercase();
-        self.listed.contain(&lower[..user_end]) || self.listed.contain(lower)
+        let user = self.listed.get(&lower[..user_end]);
+        if user.is_some_and(R::is_least) { user } else { least(user, self.listed.get(lower)) }
     }
 }
 
@@ -63,10 +67,16 @@ impl Addresses {
 mod tests {
     use super::*;
 
-    fn addresses(listed: &[&str]) -> Addresses {
+    impl Addresses<()> {
+        fn hold(&self, address: &[u8]) -> bool {
+            self.find(address).is_some()
+        }
+    }
+
+    fn addresses(listed: &[&str]) -> Addresses<()> {
         let mut addresses = Addresses::default();
         for address in listed {
-            addresses.insert(address);
+            addresses.insert(address, ());
         }
         addresses
     }
@@ -116,5 +126,19 @@ mod tests {
         assert!(!addresses.hold(format!("{long}@example.org").as_bytes()));
         assert!(!addresses.hold(format!("{}@example.org", "+".repeat(16_000)).as_bytes()));
         assert!(!addresses.hold(long.as_bytes()));
+    }
+
+    #[test]
+    fn the_least_rank_counts_whether_the_users_or_the_addresss() {
+        let mut addresses = Addresses::default();
+        for (address, rank) in [("a@", 5), ("a@one.test", 3_u16), ("a@two.test", 7), ("a+x@two.test", 2)] {
+            addresses.insert(address, rank);
+        }
+        let found = |address: &str| addresses.find(address.as_bytes());
+        assert_eq!((found("a@one.test"), found("a@two.test"), found("a@other.test")), (Some(3), Some(5), Some(5)));
+        assert_eq!(
+            (found("a+x@two.test"), found("a+x+y@two.test"), found("a+y@two.test")),
+            (Some(2), Some(2), Some(5))
+        );
     }
 }
