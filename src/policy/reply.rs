@@ -3,6 +3,7 @@
 //! Nothing that a peer sent can end a line: control bytes of a recipient's domain become `?`.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -29,14 +30,14 @@ pub enum Verdict {
     },
 }
 
-/// The texts of the replies with their substitutions prepared.
+/// The texts of the replies with their substitutions prepared. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Replies {
-    action: Vec<u8>,
-    text: Vec<Piece>,
+    action: Arc<[u8]>,
+    text: Arc<[Piece]>,
     /// Whether the text begins with a digit and so brings a status code of its own.
     has_code: bool,
-    header: Vec<Piece>,
+    header: Arc<[Piece]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,15 +54,17 @@ impl Replies {
     /// host's name and the date.
     pub fn new(action: &str, text: &str, header: &str, hostname: &str, version: &str) -> Self {
         let fixed = |value: &str| Piece::Literal(value.as_bytes().to_vec());
-        Self {
-            action: action.as_bytes().to_vec(),
-            text: pieces(text, vec![('s', Piece::Seconds), ('r', Piece::Domain)]),
-            has_code: text.starts_with(|first: char| first.is_ascii_digit()),
-            header: pieces(
-                header,
-                vec![('t', Piece::Seconds), ('v', fixed(version)), ('h', fixed(hostname)), ('d', Piece::Date)],
-            ),
-        }
+        let substitutions =
+            vec![('t', Piece::Seconds), ('v', fixed(version)), ('h', fixed(hostname)), ('d', Piece::Date)];
+        let (text, has_code) = prepared(text);
+        Self { action: action.as_bytes().into(), text, has_code, header: pieces(header, substitutions).into() }
+    }
+
+    /// The same action and header with another `text`.
+    #[must_use]
+    pub fn with_text(&self, text: &str) -> Self {
+        let (text, has_code) = prepared(text);
+        Self { text, has_code, ..self.clone() }
     }
 
     /// Appends the whole reply to `request`, blank line included, to `out`.
@@ -85,6 +88,12 @@ impl Replies {
         }
         out.extend_from_slice(b"\n\n");
     }
+}
+
+/// The text of a deferred request, and whether it brings a code.
+fn prepared(text: &str) -> (Arc<[Piece]>, bool) {
+    let has_code = text.starts_with(|first: char| first.is_ascii_digit());
+    (pieces(text, vec![('s', Piece::Seconds), ('r', Piece::Domain)]).into(), has_code)
 }
 
 /// Cuts a text at the first occurrence of each substitution.
@@ -171,6 +180,16 @@ mod tests {
             "action=PREPEND X-Greylist: delayed 61 seconds by irongrey-1.0 at mx.example; \
              Tue, 24 Nov 2026 10:00:00 UTC, %t %s\n\n",
         );
+    }
+
+    #[test]
+    fn another_text_leaves_action_and_header() {
+        let replies = Replies::new("450", "one", "X-Greylist: %t at %h", "mx.example", "1.0").with_text("5%s %r");
+        let mut out = Vec::new();
+        replies.write(Verdict::Defer { seconds_left: 9 }, &to(b"a@b"), UnixSecs(0), &mut out);
+        replies.write(Verdict::Prepend { delayed: 10 }, &to(b"a@b"), UnixSecs(0), &mut out);
+        let expected = "action=450 59 b\n\naction=PREPEND X-Greylist: 10 at mx.example\n\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
