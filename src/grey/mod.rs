@@ -1,11 +1,13 @@
-//! The decision: whitelists, then the client auto-whitelist, then the triplet. Pure: no I/O and no clock of its own.
+//! The decision: whitelists, then rules, then the client auto-whitelist, then the triplet. Pure: no I/O and no clock of its
+//! own.
 //!
-//! The rules are postgrey's; `docs/ARCHITECTURE.md` lists where irongrey differs on purpose.
+//! Order and bounds are postgrey's; `docs/ARCHITECTURE.md` lists where irongrey differs on purpose.
 
 mod decide;
 mod instances;
 mod key;
 mod lookup;
+pub mod rules;
 mod sender;
 mod state;
 mod terms;
