@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
+use irongrey::grey::rules::Rules;
 use irongrey::grey::whitelist::Lists;
 use irongrey::grey::{Instances, Policy, Reason, Terms, decide};
 use irongrey::policy::Request;
@@ -133,8 +134,8 @@ fn run(stores: &[Arc<Store>; 2], shape: Shape, round: usize, next: &mut usize) -
 
 /// Greylists so many new triplets, and returns the processor time that it took.
 fn work(mut writer: Writer, store: &Store, core: usize, numbers: Range<usize>) -> Duration {
-    let lists = Lists::default();
-    let policy = Policy { terms: &TERMS, lists: &lists, secret: store.secret() };
+    let (rules, lists) = (Rules::default(), Lists::default());
+    let policy = Policy { terms: &TERMS, rules: &rules, lists: &lists, secret: store.secret() };
     // Made before the clock runs.
     let senders: Vec<[u8; WIDTH]> = numbers.clone().map(sender).collect();
     let mut count_new = |now: UnixSecs| -> usize {

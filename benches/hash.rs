@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irongrey::clock::UnixSecs;
+use irongrey::grey::rules::Rules;
 use irongrey::grey::whitelist::Lists;
 use irongrey::grey::{Change, Client, Full, Instances, Networks, Policy, Reason, State, Terms, Triplet, decide};
 use irongrey::policy::Request;
@@ -68,15 +69,15 @@ fn key(network: &str) -> Vec<u8> {
 }
 
 fn tags(criterion: &mut Criterion<ThreadTime>) {
-    let (lists, mut state, mut instances, mut scratch) =
-        (Lists::default(), Asked::default(), Instances::default(), Vec::new());
+    let (rules, lists) = (Rules::default(), Lists::default());
+    let (mut state, mut instances, mut scratch) = (Asked::default(), Instances::default(), Vec::new());
     let mut group = criterion.benchmark_group("tag of a triplet");
     for (client, prefix, network) in CLIENTS {
         let key = key(network);
         let tag = SECRET.tag(&key);
         let networks = Networks { ipv4_prefix: prefix.min(32), ipv6_prefix: prefix };
         let terms = Terms { networks, ..Terms::DEFAULT };
-        let policy = Policy { terms: &terms, lists: &lists, secret: &SECRET };
+        let policy = Policy { terms: &terms, rules: &rules, lists: &lists, secret: &SECRET };
         let request = Request {
             request: Some(b"smtpd_access_policy"),
             client_address: Some(client.as_bytes()),

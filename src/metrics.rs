@@ -43,6 +43,8 @@ counters! {
     Passed "passed" "Requests that passed because their triplet was found."
     ClientWhitelist "client_whitelist" "Requests that passed by the client whitelist."
     RecipientWhitelist "recipient_whitelist" "Requests that passed by the recipient whitelist."
+    RulePassed "rule_passed" "Requests that passed by a rule that does not greylist."
+    Observed "observed" "Requests that would have been deferred, but passed by a rule that only observes."
     ClientAwl "client_awl" "Requests that passed by the client auto-whitelist."
     New "new" "Requests of a triplet not known before."
     EarlyRetry "early_retry" "Requests of a triplet whose delay is not over."
@@ -92,6 +94,9 @@ impl Counters {
     pub fn add_decision(&self, decision: &Decision) {
         self.add(Counter::Requests, 1);
         self.add(of_reason(decision.reason), 1);
+        if decision.observed {
+            self.add(Counter::Observed, 1);
+        }
         match decision.verdict {
             Verdict::Dunno => {}
             Verdict::Defer { .. } => self.add(Counter::Greylisted, 1),
@@ -109,6 +114,7 @@ fn of_reason(reason: Reason) -> Counter {
     match reason {
         Reason::ClientWhitelist => Counter::ClientWhitelist,
         Reason::RecipientWhitelist => Counter::RecipientWhitelist,
+        Reason::Rule => Counter::RulePassed,
         Reason::ClientAwl => Counter::ClientAwl,
         Reason::New => Counter::New,
         Reason::EarlyRetry { .. } => Counter::EarlyRetry,
@@ -221,23 +227,27 @@ mod tests {
     fn a_decision_counts_its_reason_and_its_answer() {
         let registry = Registry::default();
         let set = registry.counters();
+        set.add_decision(&Decision { observed: true, ..Decision::new(Verdict::Dunno, Reason::New) });
         for (verdict, reason) in [
             (Verdict::Defer { seconds_left: 300 }, Reason::New),
             (Verdict::Defer { seconds_left: 20 }, Reason::EarlyRetry { missing: 20 }),
             (Verdict::Prepend { delayed: 300 }, Reason::TripletFound),
             (Verdict::Dunno, Reason::TripletFound),
             (Verdict::Dunno, Reason::StateFull),
+            (Verdict::Dunno, Reason::Rule),
         ] {
-            set.add_decision(&Decision { verdict, reason });
+            set.add_decision(&Decision::new(verdict, reason));
         }
         let totals = registry.totals();
         let counted = Counter::ALL.iter().filter(|counter| totals.get(**counter) != 0);
         let counted: Vec<_> = counted.map(|counter| (counter.name(), totals.get(*counter))).collect();
         let expected = [
-            ("requests", 5),
+            ("requests", 7),
             ("greylisted", 2),
             ("passed", 2),
-            ("new", 1),
+            ("rule_passed", 1),
+            ("observed", 1),
+            ("new", 2),
             ("early_retry", 1),
             ("headers", 1),
             ("state_full", 1),

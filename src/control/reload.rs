@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::lists::{self, Source};
 use crate::config::{Asked, ConfigError, Configured, Host, Settings, Shown, Texts};
+use crate::grey::rules::Rules;
 use crate::grey::whitelist::Lists;
 use crate::policy::Replies;
 use crate::store::Store;
@@ -29,6 +30,7 @@ pub fn live(settings: &Settings, lists: Lists) -> Live {
     Live {
         terms: settings.terms,
         replies: Replies::new(action, text, header, hostname, env!("CARGO_PKG_VERSION")),
+        rules: Rules::default(),
         lists,
         quiet: settings.logs.quiet,
     }

@@ -1,5 +1,6 @@
 //! (request, state, now) -> [`Decision`]. The order and the bounds are postgrey's.
 
+use super::rules::{RuleNumber, Rules};
 use super::whitelist::Lists;
 use super::{Change, Client, Full, Instances, OnFull, State, Terms, Triplet, key};
 use crate::clock::UnixSecs;
@@ -16,6 +17,23 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why, as postgrey's log line names it.
     pub reason: Reason,
+    /// The rule that held, if it was not a whitelist that let the request pass before.
+    pub rule: Option<RuleNumber>,
+    /// Whether the request was to be deferred for this reason, but its rule only observes.
+    pub observed: bool,
+}
+
+impl Decision {
+    /// A decision that no rule has a part in.
+    pub const fn new(verdict: Verdict, reason: Reason) -> Self {
+        Self { verdict, reason, rule: None, observed: false }
+    }
+
+    /// The same by a rule that defers nothing.
+    fn observed_by(self, rule: RuleNumber) -> Self {
+        let observed = matches!(self.verdict, Verdict::Defer { .. });
+        Self { verdict: Verdict::Dunno, rule: Some(rule), observed, ..self }
+    }
 }
 
 /// Why a request was answered as it was.
@@ -25,6 +43,8 @@ pub enum Reason {
     ClientWhitelist,
     /// `recipient whitelist`.
     RecipientWhitelist,
+    /// `rule`: one that does not greylist.
+    Rule,
     /// `client AWL`.
     ClientAwl,
     /// `new`.
@@ -47,8 +67,10 @@ pub enum Reason {
 /// What a decision depends on beside request, state and time.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
-    /// Times, counts and networks.
+    /// Times, counts and networks where no rule holds.
     pub terms: &'a Terms,
+    /// The rules.
+    pub rules: &'a Rules,
     /// The whitelists.
     pub lists: &'a Lists,
     /// The key of the state's tags.
@@ -64,38 +86,40 @@ pub fn decide(
     scratch: &mut Vec<u8>,
     now: UnixSecs,
 ) -> Decision {
-    let pass = |reason| Decision { verdict: Verdict::Dunno, reason };
+    let pass = |reason| Decision::new(Verdict::Dunno, reason);
     let Some(asked) = Asked::of(request) else { return pass(Reason::NotGreylisted) };
-    let Policy { terms, lists, secret } = policy;
+    let Policy { terms, rules, lists, secret } = policy;
     let address = key::parse_address(asked.client_address);
-    let tags = address.map(|address| Tags {
-        client: key::client_tag(secret, address, scratch),
-        triplet: key::triplet_tag(secret, terms.networks, address, asked.sender, asked.recipient, scratch),
-    });
+    let rule = address.and_then(|address| rules.find(asked.client_name, address, asked.sender, asked.recipient));
+    let terms = rule.map_or(terms, |(_, rule)| &rule.terms);
     // Most requests are in no whitelist: what the state will be asked is fetched while the lists are looked through.
-    if let Some(tags) = &tags {
-        state.prefetch(tags.client, tags.triplet);
-    }
+    let known = address.map(|address| {
+        let client = key::client_tag(secret, address, scratch);
+        let triplet = key::triplet_tag(secret, terms.networks, address, asked.sender, asked.recipient, scratch);
+        state.prefetch(client, triplet);
+        (address, Tags { client, triplet })
+    });
     if lists.clients.has_name(asked.client_name) {
         return pass(Reason::ClientWhitelist);
     }
-    let (Some(address), Some(tags)) = (address, tags) else { return pass(Reason::UnparsableAddress) };
+    let Some((address, tags)) = known else { return pass(Reason::UnparsableAddress) };
     if lists.clients.has_address(address) {
         return pass(Reason::ClientWhitelist);
     }
     if lists.recipients.has(asked.recipient) {
         return pass(Reason::RecipientWhitelist);
     }
-    let mut greylist = Greylist { terms, state, tags, now };
-    let client = greylist.client();
-    if client.is_some_and(|client| client.count >= terms.auto_whitelist_clients) {
-        greylist.refresh_client(client);
-        return pass(Reason::ClientAwl);
-    }
     let mut is_new_message = || {
         request.instance.is_none_or(|instance| instances.is_new(key::instance_tag(secret, instance, scratch).bits()))
     };
-    greylist.triplet(client, &mut is_new_message)
+    let mut greylist = Greylist { terms, state, tags, now };
+    match rule {
+        None => greylist.decide(&mut is_new_message),
+        Some((number, rule)) if !rule.greylist => Decision { rule: Some(number), ..pass(Reason::Rule) },
+        // No message gets the header: none was delayed.
+        Some((number, rule)) if rule.observe => greylist.decide(&mut || false).observed_by(number),
+        Some((number, _)) => Decision { rule: Some(number), ..greylist.decide(&mut is_new_message) },
+    }
 }
 
 /// What greylisting needs to know of a request.
@@ -137,6 +161,16 @@ struct Greylist<'a, S> {
 }
 
 impl<S: State> Greylist<'_, S> {
+    /// The client auto-whitelist, then the triplet.
+    fn decide(&mut self, is_new_message: &mut dyn FnMut() -> bool) -> Decision {
+        let client = self.client();
+        if client.is_some_and(|client| client.count >= self.terms.auto_whitelist_clients) {
+            self.refresh_client(client);
+            return Decision::new(Verdict::Dunno, Reason::ClientAwl);
+        }
+        self.triplet(client, is_new_message)
+    }
+
     fn client(&self) -> Option<Client> {
         (self.terms.auto_whitelist_clients > 0).then(|| self.state.client(self.tags.client, self.now)).flatten()
     }
@@ -148,7 +182,7 @@ impl<S: State> Greylist<'_, S> {
                     // A last-seen time that cannot be recorded only lets the entry expire a little sooner.
                     let _ = self.append(self.tags.triplet, Change::Passed(self.now));
                 }
-                Decision { verdict: Verdict::Dunno, reason: Reason::TripletFound }
+                Decision::new(Verdict::Dunno, Reason::TripletFound)
             }
             Triplet::Pending { first } => self.retry(first, client, is_new_message),
             Triplet::Unknown if self.terms.delay == 0 => self.retry(self.now, client, is_new_message),
@@ -160,9 +194,9 @@ impl<S: State> Greylist<'_, S> {
         let recorded = self.append(self.tags.triplet, Change::Pending(self.now));
         let defer = Verdict::Defer { seconds_left: self.terms.delay };
         match (recorded, self.terms.on_full) {
-            (Ok(()), _) => Decision { verdict: defer, reason: Reason::New },
-            (Err(Full), OnFull::Defer) => Decision { verdict: defer, reason: Reason::StateFull },
-            (Err(Full), OnFull::Dunno) => Decision { verdict: Verdict::Dunno, reason: Reason::StateFull },
+            (Ok(()), _) => Decision::new(defer, Reason::New),
+            (Err(Full), OnFull::Defer) => Decision::new(defer, Reason::StateFull),
+            (Err(Full), OnFull::Dunno) => Decision::new(Verdict::Dunno, Reason::StateFull),
         }
     }
 
@@ -173,13 +207,13 @@ impl<S: State> Greylist<'_, S> {
             let verdict = Verdict::Defer { seconds_left: missing };
             // postgrey calls a retry new while no second has passed.
             let reason = if delayed == 0 { Reason::New } else { Reason::EarlyRetry { missing } };
-            return Decision { verdict, reason };
+            return Decision::new(verdict, reason);
         }
         // A pass that cannot be recorded is still a pass.
         let _ = self.append(self.tags.triplet, Change::Passed(self.now));
         self.count_client(client);
         let verdict = if is_new_message() { Verdict::Prepend { delayed } } else { Verdict::Dunno };
-        Decision { verdict, reason: Reason::TripletFound }
+        Decision::new(verdict, Reason::TripletFound)
     }
 
     fn count_client(&mut self, client: Option<Client>) {

@@ -1,5 +1,9 @@
 //! A decision as postgrey's log line, byte for byte, so that what reads postgrey's log reads this one.
 //!
+//! What postgrey does not know changes no part of the line that a reader looks for. Where a rule held, its name follows at
+//! the end. A request that is only observed has passed, so its `action` is `pass`, and `observed: ` stands before the reason
+//! for which it would have been deferred: neither `action=greylist` nor `reason=new` is there to be counted as a deferral.
+//!
 //! Everything that comes from a peer is escaped as postgrey does it: `%` is doubled, and a byte that is not printable becomes
 //! `%XX`. So no peer can end a line or forge one.
 
@@ -16,6 +20,8 @@ pub(super) struct Fields<'a> {
     pub(super) client_address: &'a [u8],
     pub(super) sender: &'a [u8],
     pub(super) recipient: &'a [u8],
+    /// The name of the rule that held; empty if none did.
+    pub(super) rule: &'a [u8],
 }
 
 /// What a byte beyond ASCII becomes.
@@ -39,6 +45,9 @@ pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fie
     };
     out.extend_from_slice(action);
     out.extend_from_slice(b", reason=");
+    if decision.observed {
+        out.extend_from_slice(b"observed: ");
+    }
     write_reason(out, decision.reason);
     if let Verdict::Prepend { delayed } = decision.verdict {
         write_number(out, ", delay=", delayed);
@@ -48,6 +57,7 @@ pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fie
         ("client_address", fields.client_address),
         ("sender", fields.sender),
         ("recipient", fields.recipient),
+        ("rule", fields.rule),
     ] {
         if !value.is_empty() {
             out.extend_from_slice(b", ");
@@ -69,6 +79,7 @@ fn write_reason(out: &mut Vec<u8>, reason: Reason) {
     let text = match reason {
         Reason::ClientWhitelist => "client whitelist",
         Reason::RecipientWhitelist => "recipient whitelist",
+        Reason::Rule => "rule",
         Reason::ClientAwl => "client AWL",
         Reason::New => "new",
         Reason::TripletFound => "triplet found",
@@ -118,13 +129,14 @@ mod tests {
         client_address: b"203.0.113.9",
         sender: b"alice@sender.example",
         recipient: b"bob@customer.test",
+        rule: b"",
     };
     const REST: &str = ", client_name=mx.sender.example, client_address=203.0.113.9, \
                         sender=alice@sender.example, recipient=bob@customer.test";
 
     fn line(verdict: Verdict, reason: Reason, fields: &Fields<'_>) -> String {
         let mut out = Vec::new();
-        write_decision(&mut out, Decision { verdict, reason }, fields, BeyondAscii::Escaped);
+        write_decision(&mut out, Decision::new(verdict, reason), fields, BeyondAscii::Escaped);
         String::from_utf8(out).unwrap()
     }
 
@@ -158,6 +170,24 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_stands_at_the_end_and_what_is_observed_has_passed() {
+        let fields = Fields { rule: b"customers", ..FIELDS };
+        let defer = Verdict::Defer { seconds_left: 300 };
+        for (decision, begin) in [
+            (Decision::new(defer, Reason::New), "action=greylist, reason=new"),
+            (Decision::new(Verdict::Dunno, Reason::Rule), "action=pass, reason=rule"),
+            (
+                Decision { observed: true, ..Decision::new(Verdict::Dunno, Reason::EarlyRetry { missing: 9 }) },
+                "action=pass, reason=observed: early-retry (9s missing)",
+            ),
+        ] {
+            let mut out = Vec::new();
+            write_decision(&mut out, decision, &fields, BeyondAscii::Escaped);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{begin}{REST}, rule=customers"));
+        }
+    }
+
+    #[test]
     fn what_is_not_printable_ascii_is_escaped_as_postgrey_does_it() {
         let fields = Fields {
             queue_id: b"Q%\x01",
@@ -165,6 +195,7 @@ mod tests {
             client_address: b"100%pure",
             sender: b"a\x1b[31mb%s@x.example\r\naction=pass",
             recipient: "\"a, b\" ä@d".as_bytes(),
+            rule: b"",
         };
         assert_eq!(
             line(Verdict::Defer { seconds_left: 1 }, Reason::New, &fields),
@@ -176,7 +207,7 @@ mod tests {
     #[test]
     fn syslog_gets_what_is_no_ascii_as_it_is_and_control_characters_escaped() {
         let fields = Fields { sender: "\"ä%\"\n@d".as_bytes(), ..Fields::default() };
-        let decision = Decision { verdict: Verdict::Dunno, reason: Reason::New };
+        let decision = Decision::new(Verdict::Dunno, Reason::New);
         let mut out = Vec::new();
         write_decision(&mut out, decision, &fields, BeyondAscii::Kept);
         assert_eq!(String::from_utf8(out).unwrap(), "action=pass, reason=new, sender=\"ä%%\"%0A@d");

@@ -17,7 +17,7 @@ const BYTES: usize = 1 << 20;
 const LINES: usize = 1 << 14;
 /// No line of a request is longer; what goes beyond it is not logged.
 const MAX_FIELD: usize = 4096;
-const FIELDS: usize = 5;
+const FIELDS: usize = 6;
 
 /// A decision that waits to be formatted; its fields' bytes are in the other ring.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +51,13 @@ impl Producer {
     }
 
     /// Queues the log line of a decision; [`Reason::NotGreylisted`] has none. Without room the line is
-    /// dropped and counted.
-    pub fn decision(&mut self, request: &Request<'_>, decision: &Decision) {
+    /// dropped and counted. `rule` is the name of the decision's rule, which may be gone when the line is written.
+    pub fn decision(&mut self, request: &Request<'_>, decision: &Decision, rule: Option<&str>) {
         if decision.reason == Reason::NotGreylisted {
             return;
         }
         self.written = true;
-        if !self.push(request, *decision) {
+        if !self.push(request, *decision, rule) {
             self.counters.add_shared(Counter::LogLinesDropped, 1);
         }
     }
@@ -74,8 +74,9 @@ impl Producer {
     }
 
     /// Whether there was room.
-    fn push(&mut self, request: &Request<'_>, decision: Decision) -> bool {
-        let fields = [request.queue_id, request.client_name, request.client_address, request.sender, request.recipient]
+    fn push(&mut self, request: &Request<'_>, decision: Decision, rule: Option<&str>) -> bool {
+        let Request { queue_id, client_name, client_address, sender, recipient, .. } = *request;
+        let fields = [queue_id, client_name, client_address, sender, recipient, rule.map(str::as_bytes)]
             .map(|field| clip(field.unwrap_or_default()));
         #[expect(clippy::cast_possible_truncation, reason = "clip() keeps them below 64 Ki")]
         let header = Header { decision, lengths: fields.map(|field| field.len() as u16) };
@@ -118,12 +119,12 @@ impl Consumer {
         // A header is published after its bytes, so they are there.
         self.bytes.pop_entire_slice(bytes).ok()?;
         let mut rest = &*bytes;
-        let [queue_id, client_name, client_address, sender, recipient] = header.lengths.map(|length| {
+        let [queue_id, client_name, client_address, sender, recipient, rule] = header.lengths.map(|length| {
             let (field, after) = rest.split_at(usize::from(length));
             rest = after;
             field
         });
-        Some(write(header.decision, &Fields { queue_id, client_name, client_address, sender, recipient }))
+        Some(write(header.decision, &Fields { queue_id, client_name, client_address, sender, recipient, rule }))
     }
 
     /// How many lines wait.
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
     use crate::policy::Verdict;
 
-    const NEW: Decision = Decision { verdict: Verdict::Defer { seconds_left: 300 }, reason: Reason::New };
+    const NEW: Decision = Decision::new(Verdict::Defer { seconds_left: 300 }, Reason::New);
 
     fn small(bytes: usize, lines: usize) -> (Producer, Consumer, Arc<Counters>) {
         let counters = Arc::new(Counters::default());
@@ -180,10 +181,10 @@ mod tests {
         // 13 bytes a line: in the first ring there is room for the sender of a fifth line but not for its recipient.
         for (bytes, lines) in [(63, 100), (1000, 4)] {
             let (mut producer, mut consumer, counters) = small(bytes, lines);
-            (0..10).for_each(|_| producer.decision(&sender(b"0123456789"), &NEW));
+            (0..10).for_each(|_| producer.decision(&sender(b"0123456789"), &NEW, None));
             assert_eq!(counters.get(Counter::LogLinesDropped), 6);
             assert!(consumer.next(|_, fields| assert_eq!(fields.sender, b"0123456789")).is_some());
-            producer.decision(&sender(b"abcdefghij"), &NEW);
+            producer.decision(&sender(b"abcdefghij"), &NEW, None);
             assert_eq!(counters.get(Counter::LogLinesDropped), 6);
             let mut last = Vec::new();
             let mut taken = 0;
@@ -207,12 +208,12 @@ mod tests {
             ..Request::default()
         };
         for _ in 0..50 {
-            producer.decision(&request, &NEW);
+            producer.decision(&request, &NEW, Some("customers"));
             let seen = consumer.next(|decision, fields| {
                 assert_eq!(decision, NEW);
                 assert_eq!((fields.queue_id, fields.client_name), (&b"Q1"[..], &b"mx.example"[..]));
                 assert_eq!((fields.client_address, fields.sender), (&b"192.0.2.1"[..], &b""[..]));
-                assert_eq!(fields.recipient, b"b@x.test");
+                assert_eq!((fields.recipient, fields.rule), (&b"b@x.test"[..], &b"customers"[..]));
             });
             assert!(seen.is_some());
         }
@@ -231,14 +232,14 @@ mod tests {
             recipient: all,
             ..Request::default()
         };
-        producer.decision(&request, &NEW);
+        producer.decision(&request, &NEW, None);
         assert_eq!(consumer.next(|_, fields| fields.recipient.len()), Some(MAX_FIELD));
     }
 
     #[test]
     fn what_is_not_greylisted_writes_no_line() {
         let (mut producer, consumer, counters) = small(100, 1);
-        producer.decision(&sender(b"a"), &Decision { verdict: Verdict::Dunno, reason: Reason::NotGreylisted });
+        producer.decision(&sender(b"a"), &Decision::new(Verdict::Dunno, Reason::NotGreylisted), None);
         assert_eq!(consumer.len(), 0);
         assert_eq!(counters.get(Counter::LogLinesDropped), 0);
     }

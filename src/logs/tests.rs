@@ -13,7 +13,7 @@ use crate::grey::{Decision, Reason};
 use crate::metrics::Counter;
 use crate::policy::{Request, Verdict};
 
-const NEW: Decision = Decision { verdict: Verdict::Defer { seconds_left: 300 }, reason: Reason::New };
+const NEW: Decision = Decision::new(Verdict::Defer { seconds_left: 300 }, Reason::New);
 
 /// Longer than any wait here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ fn start_log(workers: usize) -> Running {
 }
 
 fn say(producer: &mut Producer, sender: &str) {
-    producer.decision(&Request { sender: Some(sender.as_bytes()), ..Request::default() }, &NEW);
+    producer.decision(&Request { sender: Some(sender.as_bytes()), ..Request::default() }, &NEW, None);
 }
 
 fn next_line(lines: &mut impl BufRead) -> String {

@@ -12,6 +12,7 @@ use arc_swap::Guard;
 use super::warnings::{Warning, Warnings};
 use super::{Live, Shared, WorkerParts};
 use crate::clock::UnixSecs;
+use crate::grey::rules::Rule;
 use crate::grey::{Instances, Policy, decide};
 use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
@@ -139,13 +140,15 @@ impl<'t> Turn<'t> {
 
     fn decide(&mut self, request: &Request<'_>, instances: &mut Instances, replies: &mut Vec<u8>) {
         let now = self.time_of(request);
-        let Live { terms, replies: texts, lists, quiet } = &**self.live;
-        let policy = Policy { terms, lists, secret: &self.shared.secret };
+        let Live { terms, replies: texts, rules, lists, quiet } = &**self.live;
+        let policy = Policy { terms, rules, lists, secret: &self.shared.secret };
         let decision = decide(request, policy, &mut self.session, instances, self.scratch, now);
+        let rule = decision.rule.and_then(|number| rules.get(number));
+        let texts = rule.and_then(|rule| rule.replies.as_ref()).unwrap_or(texts);
         texts.write(decision.verdict, request, now, replies);
         self.counters.add_decision(&decision);
         if !quiet {
-            self.log.decision(request, &decision);
+            self.log.decision(request, &decision, rule.map(Rule::name));
         }
     }
 

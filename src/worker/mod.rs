@@ -49,6 +49,7 @@ use thiserror::Error;
 pub use bind::{BindError, Bound, SocketFile, bind};
 
 use crate::grey::Terms;
+use crate::grey::rules::Rules;
 use crate::grey::whitelist::Lists;
 use crate::logs::Producer;
 use crate::metrics::Counters;
@@ -67,10 +68,12 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// What decisions are made by and replies are made of, as the administrator wants it at the moment.
 #[derive(Debug)]
 pub struct Live {
-    /// The terms of greylisting.
+    /// The terms of greylisting where no rule holds.
     pub terms: Terms,
-    /// The texts of the replies.
+    /// The texts of the replies where no rule has its own.
     pub replies: Replies,
+    /// The rules.
+    pub rules: Rules,
     /// The whitelists.
     pub lists: Lists,
     /// Log no decisions.

@@ -1,5 +1,7 @@
 //! Each rule of the decision on a state that is a map.
 
+mod rules;
+
 use std::collections::HashMap;
 
 use super::*;
@@ -55,6 +57,7 @@ impl State for Map {
 /// One connection to a daemon that is only the decision.
 struct Talk {
     terms: Terms,
+    rules: Rules,
     lists: Lists,
     state: Map,
     instances: Instances,
@@ -76,14 +79,19 @@ const ASKED: Request<'_> = Request {
 
 impl Talk {
     fn new(terms: Terms) -> Self {
-        Self { terms, lists: Lists::default(), state: Map::default(), instances: Instances::default() }
+        let (rules, lists) = (Rules::default(), Lists::default());
+        Self { terms, rules, lists, state: Map::default(), instances: Instances::default() }
     }
 
     fn ask(&mut self, now: u32, request: &Request<'_>) -> (Verdict, Reason) {
-        let policy = Policy { terms: &self.terms, lists: &self.lists, secret: &Secret([3; 16]) };
-        let (state, instances) = (&mut self.state, &mut self.instances);
-        let decision = decide(request, policy, state, instances, &mut Vec::new(), UnixSecs(now));
+        let decision = self.decide(now, request);
         (decision.verdict, decision.reason)
+    }
+
+    fn decide(&mut self, now: u32, request: &Request<'_>) -> Decision {
+        let policy = Policy { terms: &self.terms, rules: &self.rules, lists: &self.lists, secret: &Secret([3; 16]) };
+        let (state, instances) = (&mut self.state, &mut self.instances);
+        decide(request, policy, state, instances, &mut Vec::new(), UnixSecs(now))
     }
 }
 

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::clock::UnixSecs;
 use crate::config::{Listen, StateSettings, SyncMode};
 use crate::grey::Terms;
+use crate::grey::rules::Rules;
 use crate::grey::whitelist::Lists;
 use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
@@ -75,7 +76,13 @@ impl Server {
         let counters: Vec<Arc<Counters>> = (0..=options.workers).map(|_| Arc::default()).collect();
         let replies = Replies::new("DEFER_IF_PERMIT", "to %r", "X-Greylist: %t", "mx.test", "0");
         let shared = Arc::new(Shared {
-            live: ArcSwap::from_pointee(Live { terms: TERMS, replies, lists: Lists::default(), quiet: true }),
+            live: ArcSwap::from_pointee(Live {
+                terms: TERMS,
+                replies,
+                rules: Rules::default(),
+                lists: Lists::default(),
+                quiet: true,
+            }),
             secret: *store.secret(),
             test_clock: options.test_clock,
             latest_test_time: AtomicU32::new(0),
