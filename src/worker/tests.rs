@@ -5,5 +5,6 @@ mod framing;
 mod holding;
 mod limits;
 mod patience;
+mod rules;
 mod stopping;
 mod support;
