@@ -3,7 +3,7 @@
 //! What is hashed is a letter for the kind and length-prefixed fields, so no two keys run into each other:
 //! `docs/FORMAT.md`, "Tag".
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::Networks;
 use super::sender::push_sender;
@@ -34,7 +34,7 @@ pub(super) fn triplet_tag(
 ) -> Tag {
     scratch.clear();
     scratch.push(b'T');
-    push_address(scratch, network(address, networks));
+    push_address(scratch, networks.network_of(address));
     push_text(scratch, |out| push_sender(sender, out));
     push_text(scratch, |out| out.extend_from_slice(recipient));
     secret.tag(scratch)
@@ -46,21 +46,6 @@ pub(super) fn instance_tag(secret: &Secret, instance: &[u8], scratch: &mut Vec<u
     scratch.push(b'I');
     scratch.extend_from_slice(instance);
     secret.tag(scratch)
-}
-
-fn network(address: IpAddr, networks: Networks) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => {
-            let host_bits = 32_u32.saturating_sub(u32::from(networks.ipv4_prefix));
-            let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
-            Ipv4Addr::from_bits(address.to_bits() & mask).into()
-        }
-        IpAddr::V6(address) => {
-            let host_bits = 128_u32.saturating_sub(u32::from(networks.ipv6_prefix));
-            let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
-            Ipv6Addr::from_bits(address.to_bits() & mask).into()
-        }
-    }
 }
 
 fn push_address(out: &mut Vec<u8>, address: IpAddr) {

@@ -1,5 +1,7 @@
 //! The terms of greylisting that a decision depends on, already validated.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 /// How a client address becomes the network of a triplet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Networks {
@@ -7,6 +9,24 @@ pub struct Networks {
     pub ipv4_prefix: u8,
     /// Prefix length for IPv6, 0 to 128.
     pub ipv6_prefix: u8,
+}
+
+impl Networks {
+    /// The network that stands for a client: its address with what is behind the prefix cleared.
+    pub fn network_of(self, address: IpAddr) -> IpAddr {
+        match address {
+            IpAddr::V4(address) => {
+                let host_bits = 32_u32.saturating_sub(u32::from(self.ipv4_prefix));
+                let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
+                Ipv4Addr::from_bits(address.to_bits() & mask).into()
+            }
+            IpAddr::V6(address) => {
+                let host_bits = 128_u32.saturating_sub(u32::from(self.ipv6_prefix));
+                let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
+        }
+    }
 }
 
 /// What an unknown triplet is answered when it cannot be recorded.
@@ -45,4 +65,27 @@ impl Terms {
         networks: Networks { ipv4_prefix: 24, ipv6_prefix: 64 },
         on_full: OnFull::Dunno,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_its_addresses_first_bits() {
+        for (address, prefix, network) in [
+            ("192.0.2.255", 24, "192.0.2.0"),
+            ("192.0.2.255", 31, "192.0.2.254"),
+            ("192.0.2.255", 32, "192.0.2.255"),
+            ("192.0.2.255", 0, "0.0.0.0"),
+            ("2001:db8:ffff:ffff:ffff::1", 64, "2001:db8:ffff:ffff::"),
+            ("2001:db8::ffff", 127, "2001:db8::fffe"),
+            ("2001:db8::ffff", 128, "2001:db8::ffff"),
+            ("2001:db8::ffff", 0, "::"),
+        ] {
+            let (address, network): (IpAddr, IpAddr) = (address.parse().unwrap(), network.parse().unwrap());
+            let networks = Networks { ipv4_prefix: prefix, ipv6_prefix: prefix };
+            assert_eq!(networks.network_of(address), network, "{address}/{prefix}");
+        }
+    }
 }
