@@ -16,7 +16,7 @@ use irongrey::clock::UnixSecs;
 use irongrey::config::{StateSettings, SyncMode};
 use irongrey::grey::rules::Rules;
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Instances, Policy, Reason, Terms, decide};
+use irongrey::grey::{Instances, Policy, Reason, Releases, Terms, decide};
 use irongrey::policy::Request;
 use irongrey::store::{Store, Writer};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -135,7 +135,8 @@ fn run(stores: &[Arc<Store>; 2], shape: Shape, round: usize, next: &mut usize) -
 /// Greylists so many new triplets, and returns the processor time that it took.
 fn work(mut writer: Writer, store: &Store, core: usize, numbers: Range<usize>) -> Duration {
     let (rules, lists) = (Rules::default(), Lists::default());
-    let policy = Policy { terms: &TERMS, rules: &rules, lists: &lists, secret: store.secret() };
+    let releases = Releases::default();
+    let policy = Policy { terms: &TERMS, rules: &rules, lists: &lists, releases: &releases, secret: store.secret() };
     // Made before the clock runs.
     let senders: Vec<[u8; WIDTH]> = numbers.clone().map(sender).collect();
     let mut count_new = |now: UnixSecs| -> usize {

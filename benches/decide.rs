@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use irongrey::clock::UnixSecs;
 use irongrey::grey::rules::Rules;
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Change, Client, Full, Instances, Policy, Reason, State, Terms, Triplet, decide};
+use irongrey::grey::{Change, Client, Full, Instances, Policy, Reason, Releases, State, Terms, Triplet, decide};
 use irongrey::policy::{Replies, Request, Resume, Status, parse};
 use irongrey::table::{Secret, Tag};
 
@@ -64,7 +64,8 @@ fn triplet_tag(request: &Request<'_>, policy: Policy<'_>) -> Tag {
 
 fn decisions(criterion: &mut Criterion<ThreadTime>) {
     let (rules, lists, request) = (Rules::default(), Lists::default(), request());
-    let policy = Policy { terms: &TERMS, rules: &rules, lists: &lists, secret: &SECRET };
+    let releases = Releases::default();
+    let policy = Policy { terms: &TERMS, rules: &rules, lists: &lists, releases: &releases, secret: &SECRET };
     let replies = Replies::new("DEFER_IF_PERMIT", "Greylisted, see %r", "X-Greylist: %t s at %h; %d", "mx.test", "1");
     let tag = triplet_tag(&request, policy);
     let (mut state, mut scratch, mut out) = (Map::default(), Vec::new(), Vec::with_capacity(4096));

@@ -13,7 +13,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irongrey::clock::UnixSecs;
 use irongrey::grey::rules::Rules;
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Change, Client, Full, Instances, Networks, Policy, Reason, State, Terms, Triplet, decide};
+use irongrey::grey::{
+    Change, Client, Full, Instances, Networks, Policy, Reason, Releases, State, Terms, Triplet, decide,
+};
 use irongrey::policy::Request;
 use irongrey::table::{Secret, Tag};
 
@@ -77,7 +79,8 @@ fn tags(criterion: &mut Criterion<ThreadTime>) {
         let tag = SECRET.tag(&key);
         let networks = Networks { ipv4_prefix: prefix.min(32), ipv6_prefix: prefix };
         let terms = Terms { networks, ..Terms::DEFAULT };
-        let policy = Policy { terms: &terms, rules: &rules, lists: &lists, secret: &SECRET };
+        let releases = Releases::default();
+        let policy = Policy { terms: &terms, rules: &rules, lists: &lists, releases: &releases, secret: &SECRET };
         let request = Request {
             request: Some(b"smtpd_access_policy"),
             client_address: Some(client.as_bytes()),

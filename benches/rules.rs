@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use irongrey::clock::UnixSecs;
 use irongrey::grey::rules::{Rule, Rules, RulesBuilder, Selectors};
 use irongrey::grey::whitelist::Lists;
-use irongrey::grey::{Change, Client, Full, Instances, Policy, State, Terms, Triplet, decide};
+use irongrey::grey::{Change, Client, Full, Instances, Policy, Releases, State, Terms, Triplet, decide};
 use irongrey::policy::Request;
 use irongrey::table::{Secret, Tag};
 
@@ -108,7 +108,8 @@ fn bench(criterion: &mut Criterion<ThreadTime>) {
                 assert_eq!(found.is_some(), asked[next].rule(size).is_some());
             });
         });
-        let policy = Policy { terms: &terms, rules: &rules, lists: &lists, secret: &secret };
+        let releases = Releases::default();
+        let policy = Policy { terms: &terms, rules: &rules, lists: &lists, releases: &releases, secret: &secret };
         let (mut instances, mut scratch) = (Instances::default(), Vec::new());
         group.bench_function("decide", |bencher| {
             bencher.iter(|| {

@@ -264,7 +264,7 @@ fn more_connections_than_files() {
     assert_rests(&daemon);
     // There are descriptors left for what the daemon itself opens.
     daemon.signal(Signal::SIGHUP);
-    daemon.journal().wait_for("reloaded");
+    daemon.journal().wait_for("whitelists reloaded");
 
     drop(crowd);
     assert_undisturbed(&mut daemon.client());

@@ -168,7 +168,7 @@ fn a_daemon_serves_until_it_is_told_to_stop() {
     assert!(stderr.contains(&daemon.child.id().to_string()), "{stderr}");
 
     daemon.signal(Signal::SIGHUP);
-    line_with(&mut daemon.log, "reloaded");
+    line_with(&mut daemon.log, "whitelists reloaded");
     assert_eq!(daemon.stop().code(), Some(0));
     assert!(!pidfile.exists());
 }

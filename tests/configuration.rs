@@ -37,7 +37,7 @@ fn a_reload_takes_over_what_may_change_and_says_what_needs_a_restart() {
     reload(&daemon, &file, text, "needs a restart: workers = 2 (until then: workers = 1)");
     daemon.journal().wait_for("changed: delay = \"20m\" (before: delay = \"10m\")");
     daemon.journal().wait_for("changed: quiet = true (before: quiet = false)");
-    daemon.journal().wait_for("reloaded");
+    daemon.journal().wait_for("whitelists reloaded");
     assert!(!daemon.journal().lines().iter().any(|line| line.contains("changed: auto-whitelist")));
     assert_eq!(client.ask(&mail("b@x.example")), "action=DEFER_IF_PERMIT 4.2.0 later 1200");
     assert!(!daemon.journal().lines().iter().any(|line| line.contains("sender=b@x.example")), "it is quiet now");

@@ -92,7 +92,7 @@ fn a_list_is_read_in_its_directory_and_nowhere_else() {
     fs::write(dir.path().join("lists/next"), "next.example\n").unwrap();
     fs::rename(dir.path().join("lists/next"), &list).unwrap();
     daemon.signal(Signal::SIGHUP);
-    daemon.journal().wait_for("reloaded");
+    daemon.journal().wait_for("whitelists reloaded");
     assert_eq!(client.ask(&mail("next.example")), "action=DUNNO");
 
     fs::remove_file(&list).unwrap();

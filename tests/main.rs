@@ -22,3 +22,4 @@ mod postfix;
 mod protocol;
 mod quirks;
 mod restart;
+mod rules;

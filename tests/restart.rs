@@ -239,7 +239,7 @@ fn a_local_list_that_is_gone_keeps_the_old_one() {
     assert!(is_deferred(&client.ask(&listed)));
     std::fs::write(&list, "new.example\n").unwrap();
     daemon.signal(Signal::SIGHUP);
-    daemon.journal().wait_for("reloaded");
+    daemon.journal().wait_for("whitelists reloaded");
     assert_eq!(client.ask(&listed), "action=DUNNO");
     std::fs::remove_file(&list).unwrap();
     daemon.signal(Signal::SIGHUP);

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::lists::ListError;
+use super::rules::RuleError;
 use super::{FileError, Inet, InetError, Listen, Settings};
 
 /// Why options that are right by themselves cannot be served. Each says what would be right.
@@ -17,6 +18,9 @@ pub enum ConfigError {
     /// A whitelist.
     #[error(transparent)]
     List(#[from] ListError),
+    /// A rule.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// There is nothing to listen on.
     #[error("no socket to listen on: name one with --inet=[HOST:]PORT or --unix=PATH")]
     NoSocket,

@@ -15,6 +15,7 @@ mod places;
 pub mod postgrey;
 mod read;
 pub mod rule;
+pub mod rules;
 pub mod serve;
 mod settings;
 mod shown;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 
 use super::switch::{OFF, ON, Switch};
-use super::units;
+use super::{Host, Shown, units};
 
 /// The keys of a rule. It holds for a request if any of its recipients, senders or clients does, or if it names none.
 #[derive(Clone, Debug, Args)]
@@ -50,9 +50,19 @@ pub struct RuleArgs {
     /// Prefix length of the network that stands for an IPv6 client [default: as everywhere]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=128))]
     pub ipv6cidr: Option<u8>,
+    /// Take the client's whole address
+    #[arg(long, switch = OFF)]
+    pub lookup_by_host: bool,
 }
 
 impl RuleArgs {
+    /// Relative files start from the directory that the daemon was started in.
+    pub(super) fn make_absolute(&mut self, host: &Host) {
+        for path in [&mut self.recipient_file, &mut self.sender_file, &mut self.client_file].into_iter().flatten() {
+            *path = host.absolute(path);
+        }
+    }
+
     /// The files that it names.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.recipient_file, &self.sender_file, &self.client_file].into_iter().flatten()
@@ -66,6 +76,22 @@ pub struct RuleTable {
     pub line: usize,
     /// Its keys.
     pub arguments: RuleArgs,
+    /// Whether it names no recipients, senders or clients, not even an empty list or file of them: then it holds for all.
+    pub selects_all: bool,
+    /// The same keys as they were written.
+    pub shown: Vec<Shown>,
+}
+
+impl RuleTable {
+    /// The keys without their place in the file.
+    pub fn text(&self) -> Vec<String> {
+        self.shown.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Whether a key says for whom a rule holds.
+pub(super) fn is_selector(key: &str) -> bool {
+    matches!(key.strip_suffix("-file").unwrap_or(key), "recipient" | "sender" | "client")
 }
 
 /// What a table may hold.

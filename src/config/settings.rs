@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Facility;
 use super::rule::RuleTable;
 use crate::grey::Terms;
+use crate::policy::Replies;
 
 /// The most event loops; the store reckons with so many writers.
 pub const MAX_WORKERS: usize = 256;
@@ -79,6 +80,13 @@ pub struct Texts {
     pub header: String,
     /// The host's name for `%h`.
     pub hostname: String,
+}
+
+impl Texts {
+    /// The replies that they make.
+    pub fn replies(&self) -> Replies {
+        Replies::new(&self.action, &self.text, &self.header, &self.hostname, env!("CARGO_PKG_VERSION"))
+    }
 }
 
 /// Which whitelists are read.

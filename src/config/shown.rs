@@ -1,13 +1,14 @@
 //! [`Shown`]: each setting as an administrator would write it, and where it is from: for `irongrey config show`, and to tell at
 //! a reload what has changed.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::asked::is_given;
-use super::file::{Entry, settable};
-use super::{Listen, Settings};
+use super::asked::{Configured, is_given};
+use super::check::ConfigError;
+use super::file::{DEFAULT_FILE, Entry, settable};
+use super::{Listen, Settings, lists, rules};
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(super) fn shown(
         Shown {
             key: key.to_owned(),
             values: if values.is_empty() { found_out(key, settings) } else { values },
-            is_list: matches!(argument.get_action(), ArgAction::Append),
+            is_list: is_list(argument),
             origin: match from_file.iter().find(|entry| entry.key == key) {
                 _ if is_given(given, key) => Origin::CommandLine,
                 Some(entry) => Origin::File { line: entry.line },
@@ -59,6 +60,10 @@ pub(super) fn shown(
         }
     };
     settable(definition).map(one).collect()
+}
+
+fn is_list(argument: &Arg) -> bool {
+    matches!(argument.get_action(), ArgAction::Append)
 }
 
 /// The value of what depends on the machine when nobody sets it; empty for what is then not set at all.
@@ -73,6 +78,43 @@ fn found_out(key: &str, settings: &Settings) -> Vec<String> {
         "workers" => vec![settings.workers.to_string()],
         "hostname" => vec![settings.texts.hostname.clone()],
         _ => Vec::new(),
+    }
+}
+
+impl Configured {
+    /// Reads also the files that the settings name, as a start does. Says what was read.
+    pub fn check(&self) -> Result<String, ConfigError> {
+        let lists = lists::load(&self.settings.lists, &[])?;
+        rules::load(&self.settings, &self.settings.texts.replies())?;
+        let mut text = match &self.settings.config {
+            Some(path) => format!("{}: in order\n", path.display()),
+            None => format!("no {DEFAULT_FILE}: the defaults count\n"),
+        };
+        for source in &lists.sources {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{source}");
+        }
+        Ok(text)
+    }
+}
+
+/// As a configuration file, each setting with where it is from.
+impl fmt::Display for Configured {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.settings.config.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        let mut line = |setting: &dyn fmt::Display, origin: Origin| match origin {
+            Origin::CommandLine => writeln!(formatter, "{:<60} # command line", setting.to_string()),
+            Origin::File { line } => writeln!(formatter, "{:<60} # {path}, line {line}", setting.to_string()),
+            Origin::Default => writeln!(formatter, "{:<60} # default", setting.to_string()),
+        };
+        for shown in &self.shown {
+            line(shown, shown.origin)?;
+        }
+        for rule in &self.settings.rules {
+            line(&"\n[[rule]]", Origin::File { line: rule.line })?;
+            rule.shown.iter().try_for_each(|shown| line(shown, shown.origin))?;
+        }
+        Ok(())
     }
 }
 
@@ -102,6 +144,17 @@ pub(super) fn may_change_at_work(key: &str) -> bool {
 }
 
 impl Shown {
+    /// A key of the file, as it stands there.
+    pub(super) fn entry(entry: &Entry, definition: &Command) -> Self {
+        let is_list = |(key, argument): (&str, &Arg)| key == entry.key && is_list(argument);
+        Self {
+            key: entry.key.clone(),
+            values: entry.values.iter().map(|(value, _)| value.clone()).collect(),
+            is_list: settable(definition).any(is_list),
+            origin: Origin::File { line: entry.line },
+        }
+    }
+
     /// Whether a reload takes it over; else it needs a restart.
     pub fn may_change_at_work(&self) -> bool {
         may_change_at_work(&self.key)

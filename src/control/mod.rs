@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, interval_at};
 
-pub use reload::{Reload, live};
+pub use reload::{Reload, load};
 pub use signals::hold as hold_signals;
 use signals::{Event, Signals};
 pub use upkeep::Upkeep;

@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::config::lists::{self, Source};
-use crate::config::{Asked, ConfigError, Configured, Host, Settings, Shown, Texts};
-use crate::grey::rules::Rules;
-use crate::grey::whitelist::Lists;
-use crate::policy::Replies;
+use crate::config::lists::{self, Loaded, Source};
+use crate::config::rule::RuleTable;
+use crate::config::{Asked, ConfigError, Configured, Host, Settings, Shown, rules};
 use crate::store::Store;
 use crate::worker::{Live, Shared};
 
@@ -18,22 +16,19 @@ pub struct Reload {
     host: Host,
     /// The settings in use.
     shown: Vec<Shown>,
+    rules: Vec<RuleTable>,
     /// What the lists in use were made from.
     sources: Vec<Source>,
     shared: Arc<Shared>,
     store: Arc<Store>,
 }
 
-/// What decisions are made by, as these settings have it.
-pub fn live(settings: &Settings, lists: Lists) -> Live {
-    let Texts { action, text, header, hostname } = &settings.texts;
-    Live {
-        terms: settings.terms,
-        replies: Replies::new(action, text, header, hostname, env!("CARGO_PKG_VERSION")),
-        rules: Rules::default(),
-        lists,
-        quiet: settings.logs.quiet,
-    }
+/// Reads all that decisions are made by, as these settings have it. The files of `before` have to be there.
+pub fn load(settings: &Settings, before: &[Source]) -> Result<(Live, Vec<Source>), ConfigError> {
+    let Loaded { lists, sources } = lists::load(&settings.lists, before)?;
+    let replies = settings.texts.replies();
+    let rules = rules::load(settings, &replies)?;
+    Ok((Live { terms: settings.terms, replies, rules, lists, quiet: settings.logs.quiet }, sources))
 }
 
 impl Reload {
@@ -50,6 +45,7 @@ impl Reload {
             asked: asked.clone(),
             host: host.clone(),
             shown: configured.shown.clone(),
+            rules: configured.settings.rules.clone(),
             sources,
             shared: Arc::clone(shared),
             store: Arc::clone(store),
@@ -60,12 +56,17 @@ impl Reload {
     /// nothing has.
     pub(super) fn run(&mut self) {
         match self.read() {
-            Ok((configured, loaded)) => {
-                self.publish(&configured.settings, loaded.lists);
-                loaded.sources.iter().for_each(|source| log::info!("{source}"));
-                self.sources = loaded.sources;
-                self.tell(configured.shown);
-                log::info!("reloaded");
+            Ok((configured, live, sources)) => {
+                // First, so that no worker finds something alive by new times that upkeep drops by old ones.
+                self.store.set_terms(&live.terms_of_state());
+                self.shared.live.store(Arc::new(live));
+                log::set_max_level(configured.settings.logs.level());
+                for source in &sources {
+                    log::info!("{source}");
+                }
+                self.sources = sources;
+                self.tell(configured);
+                log::info!("configuration and whitelists reloaded");
             }
             Err(error) => {
                 for line in error.to_string().lines() {
@@ -75,22 +76,20 @@ impl Reload {
         }
     }
 
-    fn read(&self) -> Result<(Configured, lists::Loaded), ConfigError> {
+    fn read(&self) -> Result<(Configured, Live, Vec<Source>), ConfigError> {
         let configured = self.asked.read(&self.host)?;
-        let loaded = lists::load(&configured.settings.lists, &self.sources)?;
-        Ok((configured, loaded))
-    }
-
-    fn publish(&self, settings: &Settings, lists: Lists) {
-        // First, so that no worker finds something alive by new times that upkeep drops by old ones.
-        self.store.set_terms(&settings.terms);
-        self.shared.live.store(Arc::new(live(settings, lists)));
-        log::set_max_level(settings.logs.level());
+        let (live, sources) = load(&configured.settings, &self.sources)?;
+        Ok((configured, live, sources))
     }
 
     /// Logs each difference to the settings in use. What needs a restart stays one until that.
-    fn tell(&mut self, shown: Vec<Shown>) {
-        for new in shown {
+    fn tell(&mut self, configured: Configured) {
+        let rules = configured.settings.rules;
+        if rules.iter().map(RuleTable::text).ne(self.rules.iter().map(RuleTable::text)) {
+            log::info!("changed: the rules, of which there are {} (before: {})", rules.len(), self.rules.len());
+        }
+        self.rules = rules;
+        for new in configured.shown {
             let Some(old) = self.shown.iter_mut().find(|old| old.key == new.key && old.values != new.values) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use super::rules::{RuleNumber, Rules};
 use super::whitelist::Lists;
-use super::{Change, Client, Full, Instances, OnFull, State, Terms, Triplet, key};
+use super::{Change, Client, Full, Instances, OnFull, Releases, State, Terms, Triplet, key};
 use crate::clock::UnixSecs;
 use crate::policy::{Request, Verdict};
 use crate::table::{MAX_COUNT, Secret, Tag};
@@ -43,6 +43,8 @@ pub enum Reason {
     ClientWhitelist,
     /// `recipient whitelist`.
     RecipientWhitelist,
+    /// `released`: an administrator lets the sender or the recipient pass for a time.
+    Released,
     /// `rule`: one that does not greylist.
     Rule,
     /// `client AWL`.
@@ -73,6 +75,8 @@ pub struct Policy<'a> {
     pub rules: &'a Rules,
     /// The whitelists.
     pub lists: &'a Lists,
+    /// Who is let pass for a time.
+    pub releases: &'a Releases,
     /// The key of the state's tags.
     pub secret: &'a Secret,
 }
@@ -88,7 +92,7 @@ pub fn decide(
 ) -> Decision {
     let pass = |reason| Decision::new(Verdict::Dunno, reason);
     let Some(asked) = Asked::of(request) else { return pass(Reason::NotGreylisted) };
-    let Policy { terms, rules, lists, secret } = policy;
+    let Policy { terms, rules, lists, releases, secret } = policy;
     let address = key::parse_address(asked.client_address);
     let rule = address.and_then(|address| rules.find(asked.client_name, address, asked.sender, asked.recipient));
     let terms = rule.map_or(terms, |(_, rule)| &rule.terms);
@@ -108,6 +112,9 @@ pub fn decide(
     }
     if lists.recipients.has(asked.recipient) {
         return pass(Reason::RecipientWhitelist);
+    }
+    if releases.hold(asked.sender, asked.recipient, now) {
+        return pass(Reason::Released);
     }
     let mut is_new_message = || {
         request.instance.is_none_or(|instance| instances.is_new(key::instance_tag(secret, instance, scratch).bits()))

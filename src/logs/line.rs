@@ -79,6 +79,7 @@ fn write_reason(out: &mut Vec<u8>, reason: Reason) {
     let text = match reason {
         Reason::ClientWhitelist => "client whitelist",
         Reason::RecipientWhitelist => "recipient whitelist",
+        Reason::Released => "released",
         Reason::Rule => "rule",
         Reason::ClientAwl => "client AWL",
         Reason::New => "new",

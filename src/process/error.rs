@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use super::{ConfineError, DaemonizeError, PidfileError, PrivilegeError, StateDirError};
 use crate::config::ConfigError;
-use crate::config::lists::ListError;
 use crate::logs::LogError;
 use crate::store::OpenError;
 use crate::worker::{BindError, StartError};
@@ -23,7 +22,6 @@ pub enum RunError {
     Confine(#[from] ConfineError),
     StateDir(#[from] StateDirError),
     Pidfile(#[from] PidfileError),
-    Lists(#[from] ListError),
     Store(#[from] OpenError),
     Logs(#[from] LogError),
     Workers(#[from] StartError),
@@ -36,7 +34,7 @@ impl RunError {
     /// The exit code: 2 for what the administrator has to put right, 75 for a state in use, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Lists(_) | Self::Pidfile(_) => 2,
+            Self::Config(_) | Self::Pidfile(_) => 2,
             Self::Privileges(error) => error.exit_code(),
             Self::Store(error) => error.exit_code(),
             Self::Daemonize(_)

@@ -15,13 +15,13 @@ use super::confine::confine;
 use super::privileges::{self, Identity};
 use super::{Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir};
 use crate::clock::UnixSecs;
-use crate::config::lists::{self, Loaded};
+use crate::config::lists::{self, Source};
 use crate::config::{self, Asked, Configured, Host, Listen, Settings};
 use crate::control::{self, Control, Reload, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::store::{self, Store};
-use crate::worker::{self, Bound, PATIENCE, Running, Shared, WorkerParts};
+use crate::worker::{self, Bound, Live, PATIENCE, Running, Shared, WorkerParts};
 
 /// Runs the daemon until it is told to stop. With `--daemonize` the code is that of the background process if it failed.
 pub fn run(asked: &Asked, host: &Host) -> Result<ExitCode, RunError> {
@@ -50,7 +50,8 @@ struct Wanted<'w> {
 struct Prepared {
     listeners: Vec<Bound>,
     max_connections: usize,
-    lists: Loaded,
+    live: Live,
+    sources: Vec<Source>,
     pidfile: Option<Pidfile>,
     notices: Notices,
 }
@@ -58,22 +59,22 @@ struct Prepared {
 fn serve(wanted: Wanted<'_>, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
     let settings = &wanted.configured.settings;
     control::hold_signals().map_err(RunError::Threads)?;
-    let Prepared { listeners, max_connections, lists, mut pidfile, notices } = prepare(settings)?;
+    let Prepared { listeners, max_connections, live, sources, mut pidfile, notices } = prepare(settings)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
     panics::end_on_panic();
     for (level, text) in notices {
         log::log!(level, "{text}");
     }
     store::exit_on_bus_error().map_err(RunError::Threads)?;
-    let store = Store::open(&settings.state, &settings.terms, settings.workers, UnixSecs::now())?;
+    let store = Store::open(&settings.state, &live.terms_of_state(), settings.workers, UnixSecs::now())?;
     pidfile.as_mut().map_or(Ok(()), Pidfile::write)?;
-    for source in &lists.sources {
+    for source in &sources {
         log::info!("{source}");
     }
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
     let addresses = addresses(&settings.listen, &listeners).join(" ");
-    let wiring = Wiring { wanted, listeners, max_connections, lists, producers };
+    let wiring = Wiring { wanted, listeners, max_connections, live, sources, producers };
     let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
     log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
@@ -91,7 +92,8 @@ struct Wiring<'w> {
     wanted: Wanted<'w>,
     listeners: Vec<Bound>,
     max_connections: usize,
-    lists: Loaded,
+    live: Live,
+    sources: Vec<Source>,
     producers: Vec<Producer>,
 }
 
@@ -104,7 +106,7 @@ struct Threads {
 
 impl Threads {
     fn start(wiring: Wiring<'_>, store: &Arc<Store>, counters: &Arc<Registry>) -> Result<Self, RunError> {
-        let Wiring { wanted, listeners, max_connections, lists, producers } = wiring;
+        let Wiring { wanted, listeners, max_connections, live, sources, producers } = wiring;
         let Wanted { asked, host, configured } = wanted;
         let settings = &configured.settings;
         for set in store.counters() {
@@ -113,7 +115,8 @@ impl Threads {
         let parts = producers.into_iter();
         let parts = parts.map(|log| WorkerParts { writer: store.writer(), log, counters: counters.counters() });
         let shared = Arc::new(Shared {
-            live: ArcSwap::from_pointee(control::live(settings, lists.lists)),
+            live: ArcSwap::from_pointee(live),
+            releases: ArcSwap::default(),
             secret: *store.secret(),
             test_clock: settings.test_clock,
             latest_test_time: AtomicU32::new(0),
@@ -121,7 +124,7 @@ impl Threads {
             patience: PATIENCE,
             listener_counters: counters.counters(),
         });
-        let reload = Reload::new(asked, host, configured, lists.sources, &shared, store);
+        let reload = Reload::new(asked, host, configured, sources, &shared, store);
         let control = Control::new(reload, Arc::clone(counters)).map_err(RunError::Threads)?;
         let upkeep = Upkeep::start(store, &settings.state, &shared).map_err(RunError::Threads)?;
         let workers = worker::start(listeners, &shared, parts.collect(), max_connections)?;
@@ -149,11 +152,11 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     privileges::give_sockets(&settings.listen, identity.as_ref())?;
     state_dir::prepare(&settings.state.dir, identity.as_ref())?;
     let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
-    let lists = lists::load(&settings.lists, &[])?;
+    let (live, sources) = control::load(settings, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
     confine(settings, &mut notices)?;
     let again = "SIGHUP will not read everything again";
-    for error in lists::unreadable(&lists.sources) {
+    for error in lists::unreadable(&sources) {
         notices.push((Level::Warn, format!("{again}: {error}")));
     }
     for error in settings.own_files().filter_map(|path| config::check_readable(path).err()) {
@@ -174,7 +177,7 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
             "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
         notices.push((Level::Warn, text.to_owned()));
     }
-    Ok(Prepared { listeners, max_connections, lists, pidfile, notices })
+    Ok(Prepared { listeners, max_connections, live, sources, pidfile, notices })
 }
 
 /// Where connections are really taken: a port of 0 has become one by now.

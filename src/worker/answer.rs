@@ -13,7 +13,7 @@ use super::warnings::{Warning, Warnings};
 use super::{Live, Shared, WorkerParts};
 use crate::clock::UnixSecs;
 use crate::grey::rules::Rule;
-use crate::grey::{Instances, Policy, decide};
+use crate::grey::{Instances, Policy, Releases, decide};
 use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
 use crate::policy::{Limit, Request, Resume, Status, Verdict, parse};
@@ -65,9 +65,11 @@ pub(super) struct Turn<'t> {
     shared: &'t Shared,
     clock: UnixSecs,
     live: Guard<Arc<Live>>,
+    releases: Guard<Arc<Releases>>,
     session: Session<'t>,
     log: &'t mut Producer,
     scratch: &'t mut Vec<u8>,
+    has_decided: bool,
 }
 
 impl<'t> Turn<'t> {
@@ -86,9 +88,11 @@ impl<'t> Turn<'t> {
             shared,
             clock: UnixSecs::now(),
             live: shared.live.load(),
+            releases: shared.releases.load(),
             session: parts.writer.session(),
             log: &mut parts.log,
             scratch,
+            has_decided: false,
         }
     }
 
@@ -133,15 +137,19 @@ impl<'t> Turn<'t> {
         self.live.replies.write(Verdict::Dunno, &Request::default(), self.clock, replies);
     }
 
-    /// Wakes the log if anything was logged.
+    /// Wakes the log if anything was logged, and counts how long the turn took if anything was answered.
     pub(super) fn finish(self) {
         self.log.wake();
+        if self.has_decided {
+            self.counters.turns.add(u64::try_from(self.now.elapsed().as_micros()).unwrap_or(u64::MAX));
+        }
     }
 
     fn decide(&mut self, request: &Request<'_>, instances: &mut Instances, replies: &mut Vec<u8>) {
+        self.has_decided = true;
         let now = self.time_of(request);
         let Live { terms, replies: texts, rules, lists, quiet } = &**self.live;
-        let policy = Policy { terms, rules, lists, secret: &self.shared.secret };
+        let policy = Policy { terms, rules, lists, releases: &self.releases, secret: &self.shared.secret };
         let decision = decide(request, policy, &mut self.session, instances, self.scratch, now);
         let rule = decision.rule.and_then(|number| rules.get(number));
         let texts = rule.and_then(|rule| rule.replies.as_ref()).unwrap_or(texts);

@@ -38,7 +38,7 @@ mod warnings;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -48,9 +48,10 @@ use thiserror::Error;
 
 pub use bind::{BindError, Bound, SocketFile, bind};
 
-use crate::grey::Terms;
+use crate::clock::UnixSecs;
 use crate::grey::rules::Rules;
 use crate::grey::whitelist::Lists;
+use crate::grey::{Releases, Terms};
 use crate::logs::Producer;
 use crate::metrics::Counters;
 use crate::policy::Replies;
@@ -80,11 +81,20 @@ pub struct Live {
     pub quiet: bool,
 }
 
+impl Live {
+    /// The terms by which the state keeps what it knows: the delay is the longest of any rule.
+    pub fn terms_of_state(&self) -> Terms {
+        Terms { delay: self.terms.delay.max(self.rules.longest_delay()), ..self.terms }
+    }
+}
+
 /// What all workers use.
 #[derive(Debug)]
 pub struct Shared {
     /// What may change while the daemon works: swapped in whole, and taken once a turn.
     pub live: ArcSwap<Live>,
+    /// Senders and recipients that an administrator lets pass for a time.
+    pub releases: ArcSwap<Releases>,
     /// The key under which tags are made.
     pub secret: Secret,
     /// Take the time from `policy_test_time` where a request has it.
@@ -97,6 +107,16 @@ pub struct Shared {
     pub patience: Duration,
     /// What the listener counts.
     pub listener_counters: Arc<Counters>,
+}
+
+impl Shared {
+    /// The time by which requests without one of their own are decided on.
+    pub fn now(&self) -> UnixSecs {
+        match self.latest_test_time.load(Ordering::Relaxed) {
+            0 => UnixSecs::now(),
+            latest => UnixSecs(latest),
+        }
+    }
 }
 
 /// What one worker owns.

@@ -5,7 +5,7 @@ mod rules;
 use std::collections::HashMap;
 
 use super::*;
-use crate::grey::Networks;
+use crate::grey::{Networks, ReleasesBuilder};
 
 const TERMS: Terms = Terms {
     delay: 300,
@@ -59,6 +59,7 @@ struct Talk {
     terms: Terms,
     rules: Rules,
     lists: Lists,
+    releases: Releases,
     state: Map,
     instances: Instances,
 }
@@ -79,8 +80,14 @@ const ASKED: Request<'_> = Request {
 
 impl Talk {
     fn new(terms: Terms) -> Self {
-        let (rules, lists) = (Rules::default(), Lists::default());
-        Self { terms, rules, lists, state: Map::default(), instances: Instances::default() }
+        Self {
+            terms,
+            rules: Rules::default(),
+            lists: Lists::default(),
+            releases: Releases::default(),
+            state: Map::default(),
+            instances: Instances::default(),
+        }
     }
 
     fn ask(&mut self, now: u32, request: &Request<'_>) -> (Verdict, Reason) {
@@ -89,10 +96,26 @@ impl Talk {
     }
 
     fn decide(&mut self, now: u32, request: &Request<'_>) -> Decision {
-        let policy = Policy { terms: &self.terms, rules: &self.rules, lists: &self.lists, secret: &Secret([3; 16]) };
+        let policy = Policy {
+            terms: &self.terms,
+            rules: &self.rules,
+            lists: &self.lists,
+            releases: &self.releases,
+            secret: &Secret([3; 16]),
+        };
         let (state, instances) = (&mut self.state, &mut self.instances);
         decide(request, policy, state, instances, &mut Vec::new(), UnixSecs(now))
     }
+}
+
+#[test]
+fn who_is_released_passes_until_the_time_is_over_and_leaves_no_trace() {
+    let mut talk = Talk::new(Terms::DEFAULT);
+    let mut builder = ReleasesBuilder::default();
+    builder.recipient("d", UnixSecs(1_010)).unwrap();
+    talk.releases = builder.build();
+    assert_eq!(talk.ask(1_000, &ASKED), (Verdict::Dunno, Reason::Released));
+    assert_eq!(talk.ask(1_011, &ASKED), NEW);
 }
 
 const PASSED: (Verdict, Reason) = (Verdict::Dunno, Reason::TripletFound);

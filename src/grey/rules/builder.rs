@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 64;
 /// Mail without a sender, as it is written in a list of senders.
 const NULL_SENDER: &str = "<>";
 
-/// The entries of one rule: it matches a request if any of them does, and every request if there is none.
+/// The entries of one rule: it matches a request if any of them does.
 ///
 /// Upper and lower case are the same. An address stands for its extensions too (`user+anything@domain`).
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Selectors {
     pub senders: Vec<String>,
     /// A network (`192.0.2.0/24`, `192.0.2`, `2001:db8::/32`, an address), or a host name with all below it.
     pub clients: Vec<String>,
+    /// It matches every request. Else one without entries matches none: its lists may be empty for the time being.
+    pub all: bool,
 }
 
 /// Rules that are still growing in number.
@@ -75,7 +77,7 @@ impl RulesBuilder {
     }
 
     fn add_selectors(&mut self, selectors: &Selectors, number: RuleNumber) -> Result<(), RuleMistake> {
-        let Selectors { recipients, senders, clients } = selectors;
+        let Selectors { recipients, senders, clients, all } = selectors;
         for entry in recipients {
             add(SelectorKind::Recipient, entry, |entry| self.recipients.insert(entry, number))?;
         }
@@ -89,7 +91,7 @@ impl RulesBuilder {
         for entry in clients {
             add(SelectorKind::Client, entry, |entry| self.clients.insert(entry, number))?;
         }
-        if recipients.is_empty() && senders.is_empty() && clients.is_empty() {
+        if *all {
             self.everything.get_or_insert(number);
         }
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! A [`RulesBuilder`] takes rules in the administrator's order. Each has any number of entries, which are recipients, senders
 //! or clients; it matches a request if **any** of them does (there is no "and": a rule for one sender to one recipient
-//! cannot be written), and a rule without entries matches every request. The first rule that matches a request is the one
+//! cannot be written), and a rule may match every request. The first rule that matches a request is the one
 //! that holds for it, and whitelists come before all rules.
 //!
 //! An entry is looked up as a whitelist's is, and stands for the number of its rule; a look-up takes the least number that
@@ -87,7 +87,7 @@ pub struct Rules {
     /// The first rule for mail without a sender.
     null_sender: Option<RuleNumber>,
     clients: Clients<RuleNumber>,
-    /// The first rule without entries.
+    /// The first rule that matches every request.
     everything: Option<RuleNumber>,
 }
 

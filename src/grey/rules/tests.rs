@@ -12,7 +12,8 @@ fn texts(entries: &[&str]) -> Vec<String> {
 }
 
 fn selectors(recipients: &[&str], senders: &[&str], clients: &[&str]) -> Selectors {
-    Selectors { recipients: texts(recipients), senders: texts(senders), clients: texts(clients) }
+    let all = recipients.is_empty() && senders.is_empty() && clients.is_empty();
+    Selectors { recipients: texts(recipients), senders: texts(senders), clients: texts(clients), all }
 }
 
 fn rules(listed: &[Selectors]) -> Rules {
@@ -67,10 +68,17 @@ fn the_first_rule_of_which_any_entry_matches_holds() {
 }
 
 #[test]
-fn a_rule_without_entries_matches_every_request() {
-    let rules = rules(&[selectors(&["example.org"], &[], &[]), Selectors::default(), Selectors::default()]);
+fn a_rule_for_all_matches_every_request() {
+    let all = || selectors(&[], &[], &[]);
+    let rules = rules(&[selectors(&["example.org"], &[], &[]), all(), all()]);
     assert_eq!(found(&rules, ("", "192.0.2.1", "", "a@example.org")), Some(1));
     assert_eq!(found(&rules, ("", "192.0.2.1", "", "")), Some(2));
+}
+
+#[test]
+fn a_rule_whose_lists_are_empty_matches_nothing() {
+    let rules = rules(&[Selectors::default(), selectors(&[], &[], &[])]);
+    assert_eq!(found(&rules, ("x", "203.0.113.1", "a@b", "c@d")), Some(2));
 }
 
 #[test]
@@ -80,7 +88,7 @@ fn rules_are_named_and_counted() {
     let slow = Terms { delay: 900, ..Terms::DEFAULT };
     builder.add(Rule { terms: slow, ..rule(None) }, &selectors(&["b.test"], &[], &[])).expect("good");
     let slowest = Terms { delay: 9_000, ..Terms::DEFAULT };
-    builder.add(Rule { terms: slowest, greylist: false, ..rule(None) }, &Selectors::default()).expect("good");
+    builder.add(Rule { terms: slowest, greylist: false, ..rule(None) }, &selectors(&[], &[], &[])).expect("good");
     let rules = builder.build();
     let name = |recipient: &[u8]| {
         let found = rules.find(b"", [192, 0, 2, 1].into(), b"", recipient);

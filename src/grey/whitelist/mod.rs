@@ -17,6 +17,7 @@ mod text;
 pub use clients::{ClientList, ClientListBuilder, DEFAULT_CLIENTS};
 pub use mistake::{BadLine, Mistake, TooManyPatterns};
 pub use recipients::{DEFAULT_RECIPIENTS, RecipientList, RecipientListBuilder};
+pub use text::each_entry;
 
 /// Both whitelists, immutable once built; a reload builds new ones and swaps them in.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use super::mistake::{BadLine, Mistake};
 
 /// Calls `add` with every entry of a file's text and counts them.
-pub(super) fn each_entry(text: &[u8], mut add: impl FnMut(&str) -> Result<(), Mistake>) -> Result<usize, BadLine> {
+pub fn each_entry(text: &[u8], mut add: impl FnMut(&str) -> Result<(), Mistake>) -> Result<usize, BadLine> {
     // Editors of other systems put a byte order mark in front, which no entry begins with.
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut entries = 0;

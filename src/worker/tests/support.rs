@@ -83,6 +83,7 @@ impl Server {
                 lists: Lists::default(),
                 quiet: true,
             }),
+            releases: ArcSwap::default(),
             secret: *store.secret(),
             test_clock: options.test_clock,
             latest_test_time: AtomicU32::new(0),

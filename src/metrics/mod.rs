@@ -4,11 +4,15 @@
 //! events that any thread may count ([`Counters::add_shared`]). Readers see each counter at some recent moment, not all
 //! of them at the same one. Nothing here logs or serves what was counted.
 
+mod histogram;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::utils::CachePadded;
+
+pub use histogram::{Histogram, Values};
 
 use crate::grey::{Decision, Reason};
 use crate::policy::Verdict;
@@ -43,6 +47,7 @@ counters! {
     Passed "passed" "Requests that passed because their triplet was found."
     ClientWhitelist "client_whitelist" "Requests that passed by the client whitelist."
     RecipientWhitelist "recipient_whitelist" "Requests that passed by the recipient whitelist."
+    Released "released" "Requests that passed because an administrator released their sender or recipient."
     RulePassed "rule_passed" "Requests that passed by a rule that does not greylist."
     Observed "observed" "Requests that would have been deferred, but passed by a rule that only observes."
     ClientAwl "client_awl" "Requests that passed by the client auto-whitelist."
@@ -75,19 +80,35 @@ counters! {
 const COUNTERS: usize = Counter::ALL.len();
 
 /// The counters of one thread: only that thread writes them, anyone may read.
-#[derive(Debug, Default)]
-pub struct Counters(CachePadded<[AtomicU64; COUNTERS]>);
+#[derive(Debug)]
+pub struct Counters {
+    values: CachePadded<[AtomicU64; COUNTERS]>,
+    /// Microseconds of a worker's turns.
+    pub turns: Histogram,
+    /// Seconds that a message was delayed.
+    pub delays: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            values: CachePadded::new(std::array::from_fn(|_| AtomicU64::new(0))),
+            turns: Histogram::default(),
+            delays: Histogram::default(),
+        }
+    }
+}
 
 impl Counters {
     /// Adds `amount`. Only the owning thread may call this.
     pub fn add(&self, counter: Counter, amount: u64) {
-        let value = &self.0[counter as usize];
+        let value = &self.values[counter as usize];
         value.store(value.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
     }
 
     /// Adds `amount` in a set that several threads write. Not to be mixed with [`Counters::add`] in one set.
     pub fn add_shared(&self, counter: Counter, amount: u64) {
-        self.0[counter as usize].fetch_add(amount, Ordering::Relaxed);
+        self.values[counter as usize].fetch_add(amount, Ordering::Relaxed);
     }
 
     /// Counts one answered request by what was decided and why. Only the owning thread may call this.
@@ -100,13 +121,16 @@ impl Counters {
         match decision.verdict {
             Verdict::Dunno => {}
             Verdict::Defer { .. } => self.add(Counter::Greylisted, 1),
-            Verdict::Prepend { .. } => self.add(Counter::Headers, 1),
+            Verdict::Prepend { delayed } => {
+                self.add(Counter::Headers, 1);
+                self.delays.add(u64::from(delayed));
+            }
         }
     }
 
     /// The current value.
     pub fn get(&self, counter: Counter) -> u64 {
-        self.0[counter as usize].load(Ordering::Relaxed)
+        self.values[counter as usize].load(Ordering::Relaxed)
     }
 }
 
@@ -114,6 +138,7 @@ fn of_reason(reason: Reason) -> Counter {
     match reason {
         Reason::ClientWhitelist => Counter::ClientWhitelist,
         Reason::RecipientWhitelist => Counter::RecipientWhitelist,
+        Reason::Released => Counter::Released,
         Reason::Rule => Counter::RulePassed,
         Reason::ClientAwl => Counter::ClientAwl,
         Reason::New => Counter::New,
@@ -149,6 +174,16 @@ impl Registry {
         let mut totals = [0; COUNTERS];
         totals.iter_mut().zip(Counter::ALL).for_each(|(total, counter)| *total = sum(counter));
         Totals(totals)
+    }
+
+    /// How long workers' turns were, in microseconds, and how long messages were delayed, in seconds.
+    pub fn spreads(&self) -> [Values; 2] {
+        let [mut turns, mut delays] = <[Values; 2]>::default();
+        for set in self.sets().iter() {
+            turns.include(&set.turns);
+            delays.include(&set.delays);
+        }
+        [turns, delays]
     }
 
     fn sets(&self) -> MutexGuard<'_, Vec<Arc<Counters>>> {

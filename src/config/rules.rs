@@ -1,0 +1,123 @@
+//! From rules as they were written, and the files that they name, to the rules that decide.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::read::{self, ReadError};
+use super::rule::{RuleArgs, RuleTable};
+use super::{Settings, postgrey};
+use crate::grey::Terms;
+use crate::grey::rules::{BadRule, Rule, RuleMistake, Rules, RulesBuilder, Selectors};
+use crate::grey::whitelist::{BadLine, each_entry};
+use crate::policy::Replies;
+
+/// Why the rules cannot be made.
+#[derive(Debug, Error)]
+pub enum RuleError {
+    /// A file that a rule names cannot be read.
+    #[error("{}, line {line}: a rule's file {error}", config.display())]
+    Unreadable {
+        /// The configuration file.
+        config: PathBuf,
+        /// Where the rule begins in it.
+        line: usize,
+        /// Which file, and why.
+        error: ReadError,
+    },
+    /// A line of such a file is no entry.
+    #[error("{}, {bad}", path.display())]
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// The line and its mistake.
+        bad: BadLine,
+    },
+    /// A rule cannot be.
+    #[error("{}, line {line}: {bad}", path.display())]
+    Bad {
+        /// The configuration file, or the one that the rule names.
+        path: PathBuf,
+        /// Where the rule, or the wrong entry, stands in it.
+        line: usize,
+        /// Which rule, and why.
+        bad: Box<BadRule>,
+    },
+}
+
+/// Makes the rules of these settings; `replies` are those of everything else.
+pub fn load(settings: &Settings, replies: &Replies) -> Result<Rules, RuleError> {
+    let config = settings.config.as_deref().unwrap_or(Path::new("configuration"));
+    let mut builder = RulesBuilder::default();
+    for RuleTable { line, arguments, selects_all, .. } in &settings.rules {
+        let mut sources = Sources { config, line: *line, read: Vec::new() };
+        let selectors = Selectors {
+            recipients: sources.entries(&arguments.recipient, &arguments.recipient_file)?,
+            senders: sources.entries(&arguments.sender, &arguments.sender_file)?,
+            clients: sources.entries(&arguments.client, &arguments.client_file)?,
+            all: *selects_all,
+        };
+        builder.add(rule(arguments, &settings.terms, replies), &selectors).map_err(|bad| sources.bad(bad))?;
+    }
+    Ok(builder.build())
+}
+
+fn rule(arguments: &RuleArgs, terms: &Terms, replies: &Replies) -> Rule {
+    let RuleArgs { ipv4cidr, ipv6cidr, lookup_by_host, .. } = arguments;
+    let by_prefix = postgrey::networks(
+        *lookup_by_host,
+        ipv4cidr.unwrap_or(terms.networks.ipv4_prefix),
+        ipv6cidr.unwrap_or(terms.networks.ipv6_prefix),
+    );
+    Rule {
+        name: arguments.name.clone(),
+        greylist: arguments.greylist,
+        observe: arguments.observe,
+        terms: Terms { delay: arguments.delay.unwrap_or(terms.delay), networks: by_prefix, ..*terms },
+        replies: arguments.greylist_text.as_deref().map(|text| replies.with_text(text)),
+    }
+}
+
+/// What the entries of one rule were read from.
+struct Sources<'a> {
+    config: &'a Path,
+    /// Where the rule begins in it.
+    line: usize,
+    /// Its files.
+    read: Vec<(&'a Path, Vec<u8>)>,
+}
+
+impl<'a> Sources<'a> {
+    /// Those that are written there, and those in files, one a line.
+    fn entries(&mut self, written: &[String], files: &'a [PathBuf]) -> Result<Vec<String>, RuleError> {
+        let mut entries = written.to_vec();
+        for path in files {
+            let text = read::read(path).map_err(|error| RuleError::Unreadable {
+                config: self.config.to_owned(),
+                line: self.line,
+                error,
+            })?;
+            let push = |entry: &str| {
+                entries.push(entry.to_owned());
+                Ok(())
+            };
+            each_entry(&text, push).map_err(|bad| RuleError::BadLine { path: path.clone(), bad })?;
+            self.read.push((path, text));
+        }
+        Ok(entries)
+    }
+
+    /// The mistake with its place: the line of an entry in a file, else that of the rule.
+    fn bad(&self, bad: BadRule) -> RuleError {
+        let place = match &bad.mistake {
+            RuleMistake::Entry { entry, .. } => self.read.iter().find_map(|(path, text)| {
+                let is_it = |line: &str| line.split('#').next().unwrap_or_default().trim() == entry;
+                let index = String::from_utf8_lossy(text).lines().position(is_it)?;
+                Some((*path, index + 1))
+            }),
+            _ => None,
+        };
+        let (path, line) = place.unwrap_or((self.config, self.line));
+        RuleError::Bad { path: path.to_owned(), line, bad: Box::new(bad) }
+    }
+}
