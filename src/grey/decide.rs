@@ -1,5 +1,7 @@
 //! (request, state, now) -> [`Decision`]. The order and the bounds are postgrey's.
 
+use std::net::IpAddr;
+
 use super::rules::{RuleNumber, Rules};
 use super::whitelist::Lists;
 use super::{Change, Client, Full, Instances, OnFull, Releases, State, Terms, Triplet, key};
@@ -107,11 +109,8 @@ pub fn decide(
         return pass(Reason::ClientWhitelist);
     }
     let Some((address, tags)) = known else { return pass(Reason::UnparsableAddress) };
-    if lists.clients.has_address(address) {
-        return pass(Reason::ClientWhitelist);
-    }
-    if lists.recipients.has(asked.recipient) {
-        return pass(Reason::RecipientWhitelist);
+    if let Some(reason) = whitelisted(lists, address, asked.recipient) {
+        return pass(reason);
     }
     if releases.hold(asked.sender, asked.recipient, now) {
         return pass(Reason::Released);
@@ -127,6 +126,14 @@ pub fn decide(
         Some((number, rule)) if rule.observe => greylist.decide(&mut || false).observed_by(number),
         Some((number, _)) => Decision { rule: Some(number), ..greylist.decide(&mut is_new_message) },
     }
+}
+
+/// The whitelist that an address or a recipient is in.
+fn whitelisted(lists: &Lists, address: IpAddr, recipient: &[u8]) -> Option<Reason> {
+    if lists.clients.has_address(address) {
+        return Some(Reason::ClientWhitelist);
+    }
+    lists.recipients.has(recipient).then_some(Reason::RecipientWhitelist)
 }
 
 /// What greylisting needs to know of a request.
