@@ -54,6 +54,7 @@
 //! Dependencies point one way: process to control and worker, those to grey, store and logs, those to table and policy, which
 //! import none of the others.
 
+pub mod admin;
 mod atomics;
 pub mod cli;
 pub mod clock;

@@ -10,8 +10,8 @@ use clap::{ArgAction, Args};
 
 use super::check::{self, ConfigError};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, ProcessSettings, Settings, StateSettings, SyncMode, Texts,
-    places, units,
+    ControlSettings, Facility, Host, Inet, Listen, LogSettings, LogTarget, ProcessSettings, Settings, StateSettings,
+    SyncMode, Texts, places, units,
 };
 use crate::grey::{Networks, OnFull, Terms};
 use crate::table::MAX_COUNT;
@@ -131,6 +131,7 @@ impl PostgreyArgs {
     /// The settings that these options ask for on `host`.
     pub(crate) fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
         let unix = self.unix.iter().map(|path| Listen::Unix(host.absolute(path)));
+        let state = host.absolute(&self.dbdir).join("irongrey");
         check::checked(Settings {
             program: "postgrey",
             listen: check::sockets(&self.inet, unix)?,
@@ -143,8 +144,9 @@ impl PostgreyArgs {
             terms: self.terms(),
             texts: self.texts(host),
             lists: places::postgrey(&self.whitelist_clients, &self.whitelist_recipients, host),
+            control: ControlSettings::new(None, None, &state, host),
             state: StateSettings {
-                dir: host.absolute(&self.dbdir).join("irongrey"),
+                dir: state,
                 max_size: check::DEFAULT_MAX_SIZE,
                 sync: SyncMode::Every(std::time::Duration::from_secs(1)),
             },

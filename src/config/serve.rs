@@ -14,8 +14,8 @@ use super::check::{self, ConfigError};
 use super::postgrey::{ACTION, HEADER, networks};
 use super::switch::{OFF, Switch};
 use super::{
-    Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings, StateSettings,
-    SyncMode, Texts, places, units,
+    ControlSettings, Facility, Host, Inet, Listen, LogSettings, LogTarget, MAX_WORKERS, ProcessSettings, Settings,
+    StateSettings, SyncMode, Texts, places, units,
 };
 use crate::grey::{OnFull, Terms};
 
@@ -43,6 +43,12 @@ pub struct ServeArgs {
     /// Group of the unix sockets [default: the daemon's]
     #[arg(long, value_name = "GROUP")]
     pub socket_group: Option<String>,
+    /// Unix socket for the tools, such as `irongrey explain` [default: control in the state directory]
+    #[arg(long, value_name = "PATH")]
+    pub control: Option<PathBuf>,
+    /// Group that may use the tools [default: the daemon's]
+    #[arg(long, value_name = "GROUP")]
+    pub control_group: Option<String>,
     /// State directory [default: /var/lib/irongrey as root, else ~/.local/state/irongrey]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -145,6 +151,7 @@ pub(super) fn definition() -> Command {
 impl ServeArgs {
     /// The settings that these options ask for on `host`, without what only a file can say.
     pub(crate) fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
+        let state = self.state_dir(host)?;
         check::checked(Settings {
             program: "irongrey",
             listen: self.listen(host)?,
@@ -162,7 +169,8 @@ impl ServeArgs {
                 hostname: self.hostname.clone().unwrap_or_else(|| host.name.clone()),
             },
             lists: places::serve(&self.whitelist_clients, &self.whitelist_recipients, host),
-            state: StateSettings { dir: self.state_dir(host)?, max_size: self.max_state, sync: self.sync },
+            control: ControlSettings::new(self.control.as_deref(), self.control_group.as_deref(), &state, host),
+            state: StateSettings { dir: state, max_size: self.max_state, sync: self.sync },
             logs: LogSettings { target: self.log_target(), quiet: self.quiet, verbose: self.verbose },
             process: ProcessSettings {
                 user: self.user.clone(),

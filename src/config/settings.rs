@@ -1,11 +1,11 @@
 //! The validated settings that the daemon runs on. No I/O; nothing here is optional unless absence means something.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Facility;
 use super::rule::RuleTable;
+use super::{Facility, Host};
 use crate::grey::Terms;
 use crate::policy::Replies;
 
@@ -39,6 +39,8 @@ pub struct Settings {
     pub lists: ListSettings,
     /// The state directory and its bounds.
     pub state: StateSettings,
+    /// The socket that tools ask over.
+    pub control: ControlSettings,
     /// Where logs go and what is logged.
     pub logs: LogSettings,
     /// User, group, daemonizing.
@@ -124,6 +126,27 @@ pub struct StateSettings {
     pub max_size: u64,
     /// When appended records are made durable.
     pub sync: SyncMode,
+}
+
+/// The socket that tools ask over.
+#[derive(Clone, Debug)]
+pub struct ControlSettings {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it was asked for there. Else the daemon does without if it cannot be had.
+    pub is_named: bool,
+    /// Its group, if not the daemon's own.
+    pub group: Option<String>,
+}
+
+impl ControlSettings {
+    pub(super) fn new(named: Option<&Path>, group: Option<&str>, state: &Path, host: &Host) -> Self {
+        Self {
+            path: named.map_or_else(|| state.join("control"), |path| host.absolute(path)),
+            is_named: named.is_some(),
+            group: group.map(str::to_owned),
+        }
+    }
 }
 
 /// When appended records are made durable. They survive the death of the process in any mode.

@@ -74,6 +74,7 @@ fn found_out(key: &str, settings: &Settings) -> Vec<String> {
             Listen::Inet(address) => Some(address.to_string()),
             Listen::Unix(_) => None,
         }),
+        "control" => vec![settings.control.path.display().to_string()],
         "state" => vec![settings.state.dir.display().to_string()],
         "workers" => vec![settings.workers.to_string()],
         "hostname" => vec![settings.texts.hostname.clone()],

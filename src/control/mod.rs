@@ -1,8 +1,10 @@
 //! Control: everything that is no request. Signals and timers run on the main thread, in a tokio runtime of its own that
 //! never touches a policy connection; the state's upkeep and syncing, which block on the disk, have a thread each.
 
+mod desk;
 mod reload;
 mod signals;
+mod socket;
 mod upkeep;
 
 use std::io;
@@ -12,12 +14,14 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, interval_at};
 
+pub use desk::{Desk, ReleaseBook};
 pub use reload::{Reload, load};
 pub use signals::hold as hold_signals;
 use signals::{Event, Signals};
 pub use upkeep::Upkeep;
 
 use crate::metrics::Registry;
+use crate::worker::{Bound, SocketFile};
 
 /// How often the counters are logged.
 const COUNTERS_EVERY: Duration = Duration::from_secs(600);
@@ -29,22 +33,30 @@ pub struct Control {
     signals: Signals,
     reload: Reload,
     counters: Arc<Registry>,
+    /// Removes the control socket's file at the end.
+    _socket: Option<SocketFile>,
 }
 
 impl Control {
-    /// Takes over the signals: from now on they wait for [`Control::run`] instead of ending the process.
-    pub fn new(reload: Reload, counters: Arc<Registry>) -> io::Result<Self> {
+    /// Takes over the signals: from now on they wait for [`Control::run`] instead of ending the process. `tools` ask over the control
+    /// socket.
+    pub fn new(reload: Reload, counters: Arc<Registry>, tools: Option<(Bound, Desk)>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let signals = {
             let _inside = runtime.enter();
             Signals::take_over()?
         };
-        Ok(Self { runtime, signals, reload, counters })
+        let socket = tools.and_then(|(socket, desk)| {
+            let (file, listener) = socket.into_unix()?;
+            runtime.spawn(socket::serve(listener, Arc::new(desk)));
+            Some(file)
+        });
+        Ok(Self { runtime, signals, reload, counters, _socket: socket })
     }
 
     /// Acts on signals and timers until the daemon is told to stop.
     pub fn run(self) {
-        let Self { runtime, mut signals, mut reload, counters } = self;
+        let Self { runtime, mut signals, mut reload, counters, _socket } = self;
         runtime.block_on(async {
             let mut report = interval_at(Instant::now() + COUNTERS_EVERY, COUNTERS_EVERY);
             loop {

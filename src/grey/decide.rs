@@ -68,6 +68,25 @@ pub enum Reason {
     StateFull,
 }
 
+impl Reason {
+    /// As postgrey's log line has it, but for the seconds of an early retry.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ClientWhitelist => "client whitelist",
+            Self::RecipientWhitelist => "recipient whitelist",
+            Self::Released => "released",
+            Self::Rule => "rule",
+            Self::ClientAwl => "client AWL",
+            Self::New => "new",
+            Self::EarlyRetry { .. } => "early-retry",
+            Self::TripletFound => "triplet found",
+            Self::StateFull => "state full",
+            Self::NotGreylisted => "not greylisted",
+            Self::UnparsableAddress => "unparsable client address",
+        }
+    }
+}
+
 /// What a decision depends on beside request, state and time.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
@@ -94,7 +113,7 @@ pub fn decide(
 ) -> Decision {
     let pass = |reason| Decision::new(Verdict::Dunno, reason);
     let Some(asked) = Asked::of(request) else { return pass(Reason::NotGreylisted) };
-    let Policy { terms, rules, lists, releases, secret } = policy;
+    let Policy { terms, rules, lists, secret, .. } = policy;
     let address = key::parse_address(asked.client_address);
     let rule = address.and_then(|address| rules.find(asked.client_name, address, asked.sender, asked.recipient));
     let terms = rule.map_or(terms, |(_, rule)| &rule.terms);
@@ -109,11 +128,8 @@ pub fn decide(
         return pass(Reason::ClientWhitelist);
     }
     let Some((address, tags)) = known else { return pass(Reason::UnparsableAddress) };
-    if let Some(reason) = whitelisted(lists, address, asked.recipient) {
+    if let Some(reason) = let_pass(policy, address, &asked, now) {
         return pass(reason);
-    }
-    if releases.hold(asked.sender, asked.recipient, now) {
-        return pass(Reason::Released);
     }
     let mut is_new_message = || {
         request.instance.is_none_or(|instance| instances.is_new(key::instance_tag(secret, instance, scratch).bits()))
@@ -128,12 +144,16 @@ pub fn decide(
     }
 }
 
-/// The whitelist that an address or a recipient is in.
-fn whitelisted(lists: &Lists, address: IpAddr, recipient: &[u8]) -> Option<Reason> {
+/// The whitelist that an address or a recipient is in, or a release.
+fn let_pass(policy: Policy<'_>, address: IpAddr, asked: &Asked<'_>, now: UnixSecs) -> Option<Reason> {
+    let Policy { lists, releases, .. } = policy;
     if lists.clients.has_address(address) {
         return Some(Reason::ClientWhitelist);
     }
-    lists.recipients.has(recipient).then_some(Reason::RecipientWhitelist)
+    if lists.recipients.has(asked.recipient) {
+        return Some(Reason::RecipientWhitelist);
+    }
+    releases.hold(asked.sender, asked.recipient, now).then_some(Reason::Released)
 }
 
 /// What greylisting needs to know of a request.

@@ -16,7 +16,7 @@ pub(super) fn parse_address(text: &[u8]) -> Option<IpAddr> {
 }
 
 /// The tag of a client of the auto-whitelist: the whole address.
-pub(super) fn client_tag(secret: &Secret, address: IpAddr, scratch: &mut Vec<u8>) -> Tag {
+pub fn client_tag(secret: &Secret, address: IpAddr, scratch: &mut Vec<u8>) -> Tag {
     scratch.clear();
     scratch.push(b'C');
     push_address(scratch, address);
@@ -24,7 +24,7 @@ pub(super) fn client_tag(secret: &Secret, address: IpAddr, scratch: &mut Vec<u8>
 }
 
 /// The tag of a triplet: network, sender as it counts, recipient; upper and lower case are the same.
-pub(super) fn triplet_tag(
+pub fn triplet_tag(
     secret: &Secret,
     networks: Networks,
     address: IpAddr,

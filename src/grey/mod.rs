@@ -16,7 +16,9 @@ pub mod whitelist;
 
 pub use decide::{Decision, Policy, Reason, decide};
 pub use instances::Instances;
+pub use key::{client_tag, triplet_tag};
 pub use lookup::EntryMistake;
 pub use releases::{Releases, ReleasesBuilder};
+pub use sender::push_sender;
 pub use state::{Change, Client, Full, State, Triplet};
 pub use terms::{Networks, OnFull, Terms};

@@ -9,7 +9,7 @@ use memchr::memchr;
 const BATV_TAG: usize = 10;
 
 /// Appends the sender as it counts to `out`.
-pub(super) fn push_sender(sender: &[u8], out: &mut Vec<u8>) {
+pub fn push_sender(sender: &[u8], out: &mut Vec<u8>) {
     let Some(at) = memchr(b'@', sender) else { return out.extend_from_slice(sender) };
     let (local, domain) = sender.split_at(at);
     let local = without_batv(local);

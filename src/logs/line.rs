@@ -76,23 +76,11 @@ pub(super) fn write_event(out: &mut Vec<u8>, text: &str) {
 }
 
 fn write_reason(out: &mut Vec<u8>, reason: Reason) {
-    let text = match reason {
-        Reason::ClientWhitelist => "client whitelist",
-        Reason::RecipientWhitelist => "recipient whitelist",
-        Reason::Released => "released",
-        Reason::Rule => "rule",
-        Reason::ClientAwl => "client AWL",
-        Reason::New => "new",
-        Reason::TripletFound => "triplet found",
-        Reason::StateFull => "state full",
-        Reason::NotGreylisted => "not greylisted",
-        Reason::UnparsableAddress => "unparsable client address",
-        Reason::EarlyRetry { missing } => {
-            write_number(out, "early-retry (", missing);
-            "s missing)"
-        }
-    };
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(reason.text().as_bytes());
+    if let Reason::EarlyRetry { missing } = reason {
+        write_number(out, " (", missing);
+        out.extend_from_slice(b"s missing)");
+    }
 }
 
 fn escape(out: &mut Vec<u8>, value: &[u8], beyond_ascii: BeyondAscii) {

@@ -8,6 +8,7 @@
 //! | `privileges.rs` | whom to become, and what is handed over before |
 //! | `confine` | what the process gives up before it serves |
 //! | `state_dir.rs` | the state directory is made |
+//! | `tools.rs` | the control socket is made |
 //! | `panics.rs` | a panic ends the daemon |
 //! | `pidfile.rs` | the process id, for service scripts |
 
@@ -20,6 +21,7 @@ mod pidfile;
 mod privileges;
 mod run;
 mod state_dir;
+mod tools;
 
 pub use confine::ConfineError;
 pub use daemonize::DaemonizeError;

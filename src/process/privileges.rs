@@ -141,11 +141,16 @@ pub(super) fn give_sockets(listen: &[Listen], identity: Option<&Identity>) -> Re
     let Some(identity) = identity else { return Ok(()) };
     for socket in listen {
         if let Listen::Unix(path) = socket {
-            let given = change_owner(path, identity.uid);
-            given.map_err(|errno| PrivilegeError::Socket { path: path.clone(), errno })?;
+            give_socket(path, Some(identity))?;
         }
     }
     Ok(())
+}
+
+/// The same for one.
+pub(super) fn give_socket(path: &Path, identity: Option<&Identity>) -> Result<(), PrivilegeError> {
+    let Some(identity) = identity else { return Ok(()) };
+    change_owner(path, identity.uid).map_err(|errno| PrivilegeError::Socket { path: path.to_owned(), errno })
 }
 
 /// Follows no symbolic link: the directory may belong to someone who could put one there.
@@ -180,7 +185,7 @@ fn named_user(name: &str, group: Option<Gid>) -> Result<Identity, PrivilegeError
     Ok(Identity { name: name.to_owned(), uid, gid, login: None })
 }
 
-fn group(name: &str, option: &'static str) -> Result<Gid, PrivilegeError> {
+pub(super) fn group(name: &str, option: &'static str) -> Result<Gid, PrivilegeError> {
     if let Ok(Some(group)) = Group::from_name(name) {
         return Ok(group.gid);
     }

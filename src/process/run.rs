@@ -13,11 +13,11 @@ use nix::sys::stat::{Mode, umask};
 
 use super::confine::confine;
 use super::privileges::{self, Identity};
-use super::{Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir};
+use super::{Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir, tools};
 use crate::clock::UnixSecs;
 use crate::config::lists::{self, Source};
 use crate::config::{self, Asked, Configured, Host, Listen, Settings};
-use crate::control::{self, Control, Reload, Upkeep};
+use crate::control::{self, Control, Desk, ReleaseBook, Reload, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::store::{self, Store};
@@ -49,6 +49,7 @@ struct Wanted<'w> {
 /// What had to be done before the privileges were dropped.
 struct Prepared {
     listeners: Vec<Bound>,
+    control: Option<Bound>,
     max_connections: usize,
     live: Live,
     sources: Vec<Source>,
@@ -59,7 +60,7 @@ struct Prepared {
 fn serve(wanted: Wanted<'_>, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
     let settings = &wanted.configured.settings;
     control::hold_signals().map_err(RunError::Threads)?;
-    let Prepared { listeners, max_connections, live, sources, mut pidfile, notices } = prepare(settings)?;
+    let Prepared { listeners, control, max_connections, live, sources, mut pidfile, notices } = prepare(settings)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
     panics::end_on_panic();
     for (level, text) in notices {
@@ -74,7 +75,7 @@ fn serve(wanted: Wanted<'_>, ready: impl FnOnce() -> Result<(), RunError>) -> Re
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
     let addresses = addresses(&settings.listen, &listeners).join(" ");
-    let wiring = Wiring { wanted, listeners, max_connections, live, sources, producers };
+    let wiring = Wiring { wanted, listeners, control, max_connections, live, sources, producers };
     let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
     log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
@@ -91,6 +92,7 @@ fn serve(wanted: Wanted<'_>, ready: impl FnOnce() -> Result<(), RunError>) -> Re
 struct Wiring<'w> {
     wanted: Wanted<'w>,
     listeners: Vec<Bound>,
+    control: Option<Bound>,
     max_connections: usize,
     live: Live,
     sources: Vec<Source>,
@@ -106,7 +108,7 @@ struct Threads {
 
 impl Threads {
     fn start(wiring: Wiring<'_>, store: &Arc<Store>, counters: &Arc<Registry>) -> Result<Self, RunError> {
-        let Wiring { wanted, listeners, max_connections, live, sources, producers } = wiring;
+        let Wiring { wanted, listeners, control, max_connections, live, sources, producers } = wiring;
         let Wanted { asked, host, configured } = wanted;
         let settings = &configured.settings;
         for set in store.counters() {
@@ -114,9 +116,10 @@ impl Threads {
         }
         let parts = producers.into_iter();
         let parts = parts.map(|log| WorkerParts { writer: store.writer(), log, counters: counters.counters() });
+        let releases = ReleaseBook::open(store, UnixSecs::now());
         let shared = Arc::new(Shared {
             live: ArcSwap::from_pointee(live),
-            releases: ArcSwap::default(),
+            releases: ArcSwap::from_pointee(releases.table()),
             secret: *store.secret(),
             test_clock: settings.test_clock,
             latest_test_time: AtomicU32::new(0),
@@ -125,7 +128,9 @@ impl Threads {
             listener_counters: counters.counters(),
         });
         let reload = Reload::new(asked, host, configured, sources, &shared, store);
-        let control = Control::new(reload, Arc::clone(counters)).map_err(RunError::Threads)?;
+        let desk = Desk::new(&shared, store, counters, releases, settings);
+        let tools = control.map(|socket| (socket, desk));
+        let control = Control::new(reload, Arc::clone(counters), tools).map_err(RunError::Threads)?;
         let upkeep = Upkeep::start(store, &settings.state, &shared).map_err(RunError::Threads)?;
         let workers = worker::start(listeners, &shared, parts.collect(), max_connections)?;
         Ok(Self { control, upkeep, workers })
@@ -151,6 +156,7 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     privileges::give_sockets(&settings.listen, identity.as_ref())?;
     state_dir::prepare(&settings.state.dir, identity.as_ref())?;
+    let control = tools::bind(settings, identity.as_ref(), &mut notices)?;
     let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
     let (live, sources) = control::load(settings, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
@@ -177,7 +183,7 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
             "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
         notices.push((Level::Warn, text.to_owned()));
     }
-    Ok(Prepared { listeners, max_connections, live, sources, pidfile, notices })
+    Ok(Prepared { listeners, control, max_connections, live, sources, pidfile, notices })
 }
 
 /// Where connections are really taken: a port of 0 has become one by now.

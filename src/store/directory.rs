@@ -5,6 +5,7 @@
 //! | `lock` | 0600 | locked for the life of the process, holds its id |
 //! | `key` | 0400 | the secret key of the tags, 32 hexadecimal digits |
 //! | `run` | 0600 | `clean` or `running`, and the boot it was written in |
+//! | `releases.toml` | 0600 | who an administrator has released for a time; holds addresses |
 //! | `*.seg` | 0600 | segments |
 //! | `*.new` | 0600 | files that were not finished; removed at start |
 //! | `*.bad` | 0600 | damaged segments, set aside; the newest four are kept |
@@ -209,6 +210,12 @@ impl Directory {
         }
         files.sort_by_key(|(_, metadata)| std::cmp::Reverse(metadata.modified().ok()));
         Ok(files)
+    }
+
+    /// Puts a whole file in the place of an old one, durably.
+    pub(super) fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.write_whole(name, 0o600, content)?;
+        self.sync()
     }
 
     /// Puts a whole file in the place of an old one, so that a crash leaves one or the other. The name is durable with the next

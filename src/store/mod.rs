@@ -28,8 +28,10 @@ mod map;
 mod open;
 #[cfg(test)]
 pub mod recorder;
+mod releases;
 mod repair;
 mod session;
+mod sizes;
 mod sizing;
 mod sync;
 #[cfg(test)]
@@ -47,6 +49,7 @@ pub use directory::make_directory;
 pub use error::OpenError;
 pub use map::{DISK_FAILED, exit_on_bus_error};
 pub use session::{Session, Writer};
+pub use sizes::RingSize;
 
 use crate::clock::UnixSecs;
 use crate::config::{StateSettings, SyncMode};

@@ -26,6 +26,16 @@ pub enum Bound {
     Unix(SocketFile, UnixListener),
 }
 
+impl Bound {
+    /// A unix socket and its file.
+    pub fn into_unix(self) -> Option<(SocketFile, UnixListener)> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(file, socket) => Some((file, socket)),
+        }
+    }
+}
+
 /// The file of a unix socket; removed when this is dropped.
 #[derive(Debug)]
 pub struct SocketFile {

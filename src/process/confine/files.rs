@@ -69,7 +69,8 @@ fn removed_at_the_end(settings: &Settings) -> Vec<PathBuf> {
         Listen::Unix(path) => Some(path.as_path()),
         Listen::Inet(_) => None,
     });
-    sockets.chain(settings.process.pidfile.as_deref()).filter_map(Path::parent).map(Path::to_owned).collect()
+    let others = settings.process.pidfile.as_deref().into_iter().chain([settings.control.path.as_path()]);
+    sockets.chain(others).filter_map(Path::parent).map(Path::to_owned).collect()
 }
 
 #[cfg(test)]

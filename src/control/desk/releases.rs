@@ -1,0 +1,178 @@
+//! Senders and recipients that are released for a time: kept in a file, so that a restart does not forget them, and looked up by
+//! the workers in a table that each change makes anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Desk, lock};
+use crate::admin::message::{Answer, Party, Period, Release, Side};
+use crate::clock::UnixSecs;
+use crate::grey::{Releases, ReleasesBuilder};
+use crate::store::Store;
+
+/// How many there may be.
+const MOST: usize = 10_000;
+/// The first lines of the file.
+const HEAD: &str =
+    "# What `irongrey release --sender` and `--recipient` have released. The daemon replaces this file.\n\n";
+
+/// Who is released, and until when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReleaseBook(BTreeMap<Party, UnixSecs>);
+
+/// The file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    #[serde(default)]
+    release: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    party: Party,
+    until: Timestamp,
+}
+
+impl ReleaseBook {
+    /// What the last run has kept. What cannot be read is set aside and said: mail flows without it.
+    pub fn open(store: &Store, now: UnixSecs) -> Self {
+        let path = store.releases_path();
+        let book = match store.releases() {
+            Ok(None) => return Self::default(),
+            Ok(Some(text)) => Self::parse(&text, now),
+            Err(error) => Err(error.to_string()),
+        };
+        book.unwrap_or_else(|reason| {
+            let aside =
+                store.set_releases_aside().map_or_else(|error| error.to_string(), |path| path.display().to_string());
+            log::error!("{}: {reason}: nobody is released by it; it is set aside: {aside}", path.display());
+            Self::default()
+        })
+    }
+
+    fn parse(text: &str, now: UnixSecs) -> Result<Self, String> {
+        let kept: Kept = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let entry = |entry: Entry| (entry.party, UnixSecs(u32::try_from(entry.until.as_second()).unwrap_or(u32::MAX)));
+        let book = Self(kept.release.into_iter().map(entry).filter(|(_, until)| *until >= now).collect());
+        book.checked_table().map(|_| book)
+    }
+
+    fn text(&self) -> Result<String, String> {
+        let entry = |(party, until): (&Party, &UnixSecs)| {
+            Timestamp::from_second(until.0.into()).map(|until| Entry { party: party.clone(), until })
+        };
+        let release = self.0.iter().map(entry).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let text = toml::to_string(&Kept { release }).map_err(|error| error.to_string())?;
+        Ok(HEAD.to_owned() + &text)
+    }
+
+    /// What the workers look up. Every entry was checked before.
+    pub fn table(&self) -> Releases {
+        self.checked_table().unwrap_or_default()
+    }
+
+    fn checked_table(&self) -> Result<Releases, String> {
+        let mut builder = ReleasesBuilder::default();
+        for (party, &until) in &self.0 {
+            let added = match party.side {
+                Side::Sender => builder.sender(&party.name, until),
+                Side::Recipient => builder.recipient(&party.name, until),
+            };
+            added.map_err(|mistake| format!("'{}': {mistake}", party.name))?;
+        }
+        Ok(builder.build())
+    }
+
+    /// Who is released at `now`.
+    pub(super) fn all(&self, now: UnixSecs) -> Vec<Release> {
+        let counts = self.0.iter().filter(|&(_, &until)| until >= now);
+        counts.map(|(party, until)| Release { party: party.clone(), until: until.0 }).collect()
+    }
+}
+
+impl Desk {
+    pub(super) fn release_for(&self, period: Period) -> Result<Answer, String> {
+        let Period { party, seconds } = period;
+        if seconds == 0 {
+            return Err("a release lasts at least 1s".to_owned());
+        }
+        let party = Party { name: party.name.to_ascii_lowercase(), ..party };
+        let until = self.now().plus(seconds);
+        self.rewrite(|book| {
+            book.insert(party.clone(), until);
+            Ok(())
+        })?;
+        let until = Timestamp::from_second(until.0.into()).map_err(|error| error.to_string())?;
+        Ok(Answer::Done(format!("released: {} until {until}", named(&party))))
+    }
+
+    pub(super) fn end_release(&self, party: &Party) -> Result<Answer, String> {
+        let party = Party { name: party.name.to_ascii_lowercase(), ..party.clone() };
+        self.rewrite(|book| match book.remove(&party) {
+            Some(_) => Ok(()),
+            None => Err(format!("{} is not released; `irongrey release --list` shows who is", named(&party))),
+        })?;
+        Ok(Answer::Done(format!("no longer released: {}", named(&party))))
+    }
+
+    /// Changes file and table, or neither.
+    fn rewrite(&self, change: impl FnOnce(&mut BTreeMap<Party, UnixSecs>) -> Result<(), String>) -> Result<(), String> {
+        let mut current = lock(&self.releases);
+        let mut next = current.clone();
+        let now = self.now();
+        next.0.retain(|_, until| *until >= now);
+        change(&mut next.0)?;
+        if next.0.len() > MOST {
+            return Err(format!("{MOST} are released already, which is the most; end some, or write a rule"));
+        }
+        let table = next.checked_table()?;
+        let path = self.store.releases_path();
+        self.store.keep_releases(&next.text()?).map_err(|error| format!("{}: {error}", path.display()))?;
+        self.shared.releases.store(Arc::new(table));
+        *current = next;
+        Ok(())
+    }
+}
+
+fn named(party: &Party) -> String {
+    match party.side {
+        Side::Sender => format!("sender {}", party.name),
+        Side::Recipient => format!("recipient {}", party.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn party(side: Side, name: &str) -> Party {
+        Party { side, name: name.to_owned() }
+    }
+
+    #[test]
+    fn a_book_is_read_as_it_was_written_without_what_is_over() {
+        let mut book = ReleaseBook::default();
+        book.0.insert(party(Side::Sender, "login.example"), UnixSecs(2_000_000_000));
+        book.0.insert(party(Side::Recipient, "bob@customer.test"), UnixSecs(2_000_000_100));
+        let text = book.text().unwrap();
+        assert!(text.contains("until = \"2033-05-18T03:33:20Z\""), "{text}");
+        assert_eq!(ReleaseBook::parse(&text, UnixSecs(0)), Ok(book));
+        assert_eq!(ReleaseBook::parse(&text, UnixSecs(2_000_000_001)).unwrap().0.len(), 1);
+        assert_eq!(ReleaseBook::parse("", UnixSecs(0)), Ok(ReleaseBook::default()));
+    }
+
+    #[test]
+    fn what_is_no_book_is_refused() {
+        for text in [
+            "x",
+            "[[release]]\nside = \"sender\"\n",
+            "[[release]]\nside = \"sender\"\nname = \"a..b\"\nuntil = \"2033-05-18T03:33:20Z\"\n",
+        ] {
+            assert!(ReleaseBook::parse(text, UnixSecs(0)).is_err(), "{text}");
+        }
+    }
+}

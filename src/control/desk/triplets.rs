@@ -1,0 +1,199 @@
+//! One triplet or client: explained, released, forgotten.
+
+use std::net::IpAddr;
+
+use super::{Desk, lock};
+use crate::admin::message::{Answer, Counted, Explanation, Known, Triplet};
+use crate::clock::UnixSecs;
+use crate::grey::rules::Rule;
+use crate::grey::{self, Change, Client, Decision, Full, Instances, Policy, Reason, State, Terms, decide};
+use crate::policy::{Request, Verdict};
+use crate::store::Session;
+use crate::table::Tag;
+use crate::worker::Live;
+
+const FULL: &str = "the state takes no record at the moment (disk full?): see the log";
+
+/// A triplet, understood.
+struct Asked {
+    name: String,
+    address: IpAddr,
+    sender: String,
+    recipient: String,
+}
+
+impl Asked {
+    fn of(triplet: &Triplet) -> Result<Self, String> {
+        let (name, address) = client(&triplet.client)?;
+        let [sender, recipient] = [&triplet.sender, &triplet.recipient].map(|address| bare(address).to_owned());
+        Ok(Self { name, address, sender, recipient })
+    }
+
+    fn rule<'l>(&self, live: &'l Live) -> Option<&'l Rule> {
+        let Self { name, address, sender, recipient } = self;
+        let found = live.rules.find(name.as_bytes(), *address, sender.as_bytes(), recipient.as_bytes());
+        found.map(|(_, rule)| rule)
+    }
+
+    fn request<'r>(&'r self, address: &'r str) -> Request<'r> {
+        Request {
+            request: Some(b"smtpd_access_policy"),
+            protocol_state: Some(b"RCPT"),
+            client_address: Some(address.as_bytes()),
+            client_name: Some(self.name.as_bytes()),
+            sender: Some(self.sender.as_bytes()),
+            recipient: Some(self.recipient.as_bytes()),
+            // As of every Postfix since 2.3.
+            etrn_domain: Some(b""),
+            ..Request::default()
+        }
+    }
+}
+
+/// A client's name and address.
+fn client(text: &str) -> Result<(String, IpAddr), String> {
+    let (name, address) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        Some((name, address)) => (name, address),
+        None => ("unknown", text),
+    };
+    match address.strip_prefix("IPv6:").unwrap_or(address).parse::<IpAddr>() {
+        Ok(address) => Ok((name.to_owned(), address.to_canonical())),
+        Err(_) => Err(format!(
+            "client '{text}': '{address}' is no IP address; give it so, or as NAME[ADDRESS] like Postfix's log"
+        )),
+    }
+}
+
+/// An address without the angle brackets of SMTP.
+fn bare(address: &str) -> &str {
+    address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address)
+}
+
+/// The state as it is, whatever is decided.
+struct Look<'s>(Session<'s>);
+
+impl State for Look<'_> {
+    fn prefetch(&self, client: Tag, triplet: Tag) {
+        self.0.prefetch(client, triplet);
+    }
+
+    fn triplet(&self, tag: Tag, now: UnixSecs) -> grey::Triplet {
+        self.0.triplet(tag, now)
+    }
+
+    fn client(&self, tag: Tag, now: UnixSecs) -> Option<Client> {
+        self.0.client(tag, now)
+    }
+
+    fn append(&mut self, _: Tag, _: Change, _: UnixSecs) -> Result<(), Full> {
+        Ok(())
+    }
+}
+
+impl Desk {
+    pub(super) fn explain(&self, triplet: &Triplet) -> Result<Answer, String> {
+        let asked = Asked::of(triplet)?;
+        let (live, releases, now) = (self.shared.live.load(), self.shared.releases.load(), self.now());
+        let Live { terms, rules, lists, .. } = &**live;
+        let policy = Policy { terms, rules, lists, releases: &releases, secret: &self.shared.secret };
+        let address = asked.address.to_string();
+        let request = asked.request(&address);
+        let mut writer = lock(&self.writer);
+        let mut look = Look(writer.session());
+        let decision = decide(&request, policy, &mut look, &mut Instances::default(), &mut Vec::new(), now);
+        let rule = asked.rule(&live);
+        let terms = rule.map_or(terms, |rule| &rule.terms);
+        let client = grey::client_tag(&self.shared.secret, asked.address, &mut Vec::new());
+        let mut sender = Vec::new();
+        grey::push_sender(asked.sender.as_bytes(), &mut sender);
+        let mut reply = Vec::new();
+        let replies = rule.and_then(|rule| rule.replies.as_ref()).unwrap_or(&live.replies);
+        replies.write(decision.verdict, &request, now, &mut reply);
+        Ok(Answer::Explanation(Box::new(Explanation {
+            now: now.0,
+            network: network(asked.address, terms),
+            sender: String::from_utf8_lossy(&sender).to_lowercase(),
+            recipient: asked.recipient.to_lowercase(),
+            rule: decision.rule.and(rule).map(|rule| rule.name().to_owned()),
+            delay: terms.delay,
+            state: known(look.0.triplet(self.tag(&asked, terms), now)),
+            client: look.0.client(client, now).map(|client| Counted { count: client.count, last: client.last.0 }),
+            client_needs: terms.auto_whitelist_clients,
+            reason: reason(decision),
+            passes: passes(decision, now),
+            reply: String::from_utf8_lossy(&reply).trim_end().to_owned(),
+        })))
+    }
+
+    pub(super) fn release(&self, triplet: &Triplet) -> Result<Answer, String> {
+        let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
+        let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
+        let tag = self.tag(&asked, terms);
+        self.change(|session| session.append(tag, Change::Passed(now), now))?;
+        Ok(Answer::Done(format!("released: {}", shown(&asked, terms))))
+    }
+
+    pub(super) fn forget(&self, triplet: &Triplet) -> Result<Answer, String> {
+        let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
+        let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
+        let tag = self.tag(&asked, terms);
+        self.change(|session| session.forget(tag, now))?;
+        Ok(Answer::Done(format!("forgotten: {}", shown(&asked, terms))))
+    }
+
+    pub(super) fn forget_client(&self, text: &str) -> Result<Answer, String> {
+        let (_, address) = client(text)?;
+        let now = self.now();
+        let tag = grey::client_tag(&self.shared.secret, address, &mut Vec::new());
+        self.change(|session| session.forget(tag, now))?;
+        Ok(Answer::Done(format!("forgotten: what was counted of client {address}")))
+    }
+
+    /// Appends, and makes durable what was appended.
+    fn change(&self, append: impl FnOnce(&mut Session<'_>) -> Result<(), Full>) -> Result<(), String> {
+        append(&mut lock(&self.writer).session()).map_err(|Full| FULL.to_owned())?;
+        self.store.sync();
+        Ok(())
+    }
+
+    fn tag(&self, asked: &Asked, terms: &Terms) -> Tag {
+        let Asked { address, sender, recipient, .. } = asked;
+        let [sender, recipient] = [sender, recipient].map(String::as_bytes);
+        grey::triplet_tag(&self.shared.secret, terms.networks, *address, sender, recipient, &mut Vec::new())
+    }
+}
+
+fn network(address: IpAddr, terms: &Terms) -> String {
+    let networks = terms.networks;
+    let prefix = if address.is_ipv4() { networks.ipv4_prefix } else { networks.ipv6_prefix };
+    format!("{}/{prefix}", networks.network_of(address))
+}
+
+fn shown(asked: &Asked, terms: &Terms) -> String {
+    let Asked { address, sender, recipient, .. } = asked;
+    format!("network {}, sender <{sender}>, recipient <{recipient}>", network(*address, terms))
+}
+
+fn known(triplet: grey::Triplet) -> Known {
+    match triplet {
+        grey::Triplet::Unknown => Known::Unknown,
+        grey::Triplet::Pending { first } => Known::Pending { first: first.0 },
+        grey::Triplet::Passed { last } => Known::Passed { last: last.0 },
+    }
+}
+
+fn reason(decision: Decision) -> String {
+    let observed = if decision.observed { "observed: " } else { "" };
+    let missing = match decision.reason {
+        Reason::EarlyRetry { missing } => format!(" ({missing}s missing)"),
+        _ => String::new(),
+    };
+    format!("{observed}{}{missing}", decision.reason.text())
+}
+
+fn passes(decision: Decision, now: UnixSecs) -> Option<u32> {
+    match decision.verdict {
+        Verdict::Defer { seconds_left } => Some(now.plus(seconds_left).0),
+        Verdict::Dunno | Verdict::Prepend { .. } => None,
+    }
+}
