@@ -41,7 +41,7 @@
 //! | [`cli`] | words to arguments |
 //! | [`config`] | arguments and whitelist files to validated values |
 //! | [`process`] | the one place that wires the threads; privileges, background, exit codes |
-//! | [`control`] | signals, reload, timers, upkeep |
+//! | [`control`] | signals, reload, timers, upkeep; in the daemon the only user of tokio |
 //! | [`worker`] | the event loops and the listener |
 //! | [`policy`] | the wire: bytes to request, verdict to bytes |
 //! | [`grey`] | the decision; neither I/O nor a clock |
@@ -49,10 +49,11 @@
 //! | [`store`] | segment files: the only owner of files and of unsafe code |
 //! | [`logs`] | decisions and events, written off the workers |
 //! | [`metrics`] | counters a thread, summed on read |
+//! | [`shadow`] | a process of its own, in a tokio runtime: asks two servers and compares |
 //! | [`clock`] | the time that is stored |
 //!
 //! Dependencies point one way: process to control and worker, those to grey, store and logs, those to table and policy, which
-//! import none of the others.
+//! import none of the others. The shadow uses of them what is not the daemon's alone: policy, logs, sockets and privileges.
 
 pub mod admin;
 mod atomics;
@@ -65,6 +66,7 @@ pub mod logs;
 pub mod metrics;
 pub mod policy;
 pub mod process;
+pub mod shadow;
 pub mod store;
 pub mod table;
 pub mod worker;

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use irongrey::cli::{self, Command, ConfigCommand, Environment, StateCommand};
 use irongrey::clock::UnixSecs;
+use irongrey::config::shadow::ShadowArgs;
 use irongrey::config::{self, Asked, Host};
-use irongrey::{process, store};
+use irongrey::{process, shadow, store};
 
 fn main() -> ExitCode {
     let command = match cli::parse(env::args_os().collect(), &Environment::read()) {
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     match command {
         Command::Serve(arguments) => run(&Asked::Serve(arguments), &host),
         Command::Postgrey(arguments) => run(&Asked::Postgrey(arguments), &host),
+        Command::Shadow(arguments) => run_shadow(&arguments, &host),
         Command::State(StateCommand::Check { directory }) => check(&directory, &host),
         Command::Config(command) => configuration(command, &host),
     }
@@ -33,6 +35,15 @@ fn main() -> ExitCode {
 
 fn run(asked: &Asked, host: &Host) -> ExitCode {
     process::run(asked, host).unwrap_or_else(|error| fail(&error, error.exit_code()))
+}
+
+fn run_shadow(arguments: &ShadowArgs, host: &Host) -> ExitCode {
+    match arguments.settings(host) {
+        Ok(settings) => {
+            shadow::run(&settings).map_or_else(|error| fail(&error, error.exit_code()), |()| ExitCode::SUCCESS)
+        }
+        Err(error) => fail(&error, 2),
+    }
 }
 
 fn configuration(command: ConfigCommand, host: &Host) -> ExitCode {

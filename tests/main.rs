@@ -23,3 +23,4 @@ mod protocol;
 mod quirks;
 mod restart;
 mod rules;
+mod shadow;

@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::postgrey::PostgreyArgs;
 use crate::config::serve::ServeArgs;
+use crate::config::shadow::ShadowArgs;
 
 /// irongrey: greylisting for Postfix.
 #[derive(Debug, Parser)]
@@ -20,6 +21,33 @@ struct Cli {
     command: Command,
 }
 
+const SHADOW_SERVERS: &str =
+    "SERVER and SOCKET are inet:[HOST:]PORT or unix:PATH, as in Postfix's check_policy_service.";
+
+const SHADOW_HELP: &str = "\
+SERVER and SOCKET are inet:[HOST:]PORT or unix:PATH, as in Postfix's check_policy_service.
+
+Both servers get each request and learn from it. Postfix gets the answer of the one that --answer names; the other's if there \
+is none by the deadline, or none to be had; DUNNO if neither has one. A server that cannot be reached is tried again after \
+pauses of up to 2 s, and one that has missed three deadlines in a row is not waited for while the other has an answer.
+
+Each difference is a line in the log, with both answers:
+  old_defers    the old server defers what the new one lets pass
+  new_defers    the new server defers what the old one lets pass
+  other_action  two other actions
+  other_text    one action, two texts
+  old_silent, new_silent, both_silent  no answer: why stands in its place
+The reason of an answer stands in the log of the server that gave it.
+
+The same are answers with the same action word and the same text. Numbers of a text that stand by themselves, as its seconds \
+do, may differ by 2. Two PREPENDs are the same whatever the header.
+
+SIGUSR1 writes a summary into the log, as every ten minutes do, and the end (SIGTERM, SIGINT): requests, how many were \
+answered the same, each kind of difference, and the median and 99th percentile of each server's time. SIGHUP changes nothing.
+
+Give both servers the same options: irongrey postgrey ... takes postgrey's. At first new_defers are those senders whom only \
+the old server knows; the new one lets them pass from their next message after the delay on.";
+
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -28,6 +56,9 @@ pub enum Command {
     /// Run the daemon with postgrey's own options
     #[command(version, display_name = "irongrey")]
     Postgrey(Box<PostgreyArgs>),
+    /// Ask two servers, answer with one's answer, and log where the other would have answered otherwise
+    #[command(after_help = SHADOW_SERVERS, after_long_help = SHADOW_HELP)]
+    Shadow(Box<ShadowArgs>),
     /// Look at the state on the disk
     #[command(subcommand)]
     State(StateCommand),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::config::{Builtin, Facility, Host, Listen, LogTarget, Settings, SyncMode};
+use crate::config::{Builtin, Facility, Host, Listen, LogTarget, Settings, Side, SyncMode};
 use crate::grey::{OnFull, Terms};
 
 fn host() -> Host {
@@ -21,7 +21,7 @@ fn read(line: &[&str], environment: &Environment) -> Result<Settings, String> {
     let settings = match parse(words, environment).map_err(|error| error.to_string())? {
         Command::Serve(args) => args.settings(&host()),
         Command::Postgrey(args) => args.settings(&host()),
-        Command::State(_) | Command::Config(_) => unreachable!("not a daemon"),
+        Command::Shadow(_) | Command::State(_) | Command::Config(_) => unreachable!("not a daemon"),
     };
     settings.map_err(|error| error.to_string())
 }
@@ -207,6 +207,27 @@ fn options_of_serve() {
     assert_eq!((settings.state.sync, settings.terms.on_full), (SyncMode::Os, OnFull::Defer));
     assert_eq!((settings.state.max_size, settings.workers), (512 << 20, 2));
     assert_eq!(serve(&["--inet=127.0.0.1:0", "--inet=127.0.0.1:0"]).unwrap().listen.len(), 2);
+}
+
+#[test]
+fn the_shadow_needs_two_servers_and_nothing_else() {
+    let shadow = |options: &[&str]| {
+        let words = [&["irongrey", "shadow", "--old=inet:127.0.0.1:10023", "--new=unix:/run/new"], options].concat();
+        match parse(words.into_iter().map(OsString::from).collect(), &Environment::default()).unwrap() {
+            Command::Shadow(args) => args.settings(&host()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let settings = shadow(&[]);
+    assert_eq!(settings.listen, [inet("127.0.0.1:10123")]);
+    assert_eq!((settings.answer, settings.deadline.as_secs(), settings.max_connections), (Side::Old, 2, 1_000));
+    assert_eq!((settings.socket_mode, settings.logs.target), (0o660, LogTarget::Stderr));
+    let [old, new] = settings.servers;
+    assert_eq!((&*old.name, old.addresses), ("inet:127.0.0.1:10023", vec![inet("127.0.0.1:10023")]));
+    assert_eq!((&*new.name, new.addresses), ("unix:/run/new", vec![Listen::Unix("/run/new".into())]));
+    let settings = shadow(&["--listen=unix:a", "--listen=inet:[::1]:1", "--answer=new", "--deadline=1m"]);
+    assert_eq!(settings.listen, [Listen::Unix("/work/a".into()), inet("[::1]:1")]);
+    assert_eq!((settings.answer, settings.deadline.as_secs()), (Side::New, 60));
 }
 
 #[test]

@@ -152,7 +152,11 @@ impl ShadowArgs {
         let servers = [old, new];
         let mut listen = Vec::new();
         for endpoint in &self.listen {
-            listen.extend(endpoint.listen(host).map_err(wrong("--listen", endpoint))?);
+            for socket in endpoint.listen(host).map_err(wrong("--listen", endpoint))? {
+                if !listen.contains(&socket) {
+                    listen.push(socket);
+                }
+            }
         }
         for (side, server) in Side::BOTH.iter().zip(&servers) {
             if listen.iter().any(|socket| server.is_reached_at(socket)) {

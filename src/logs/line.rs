@@ -14,19 +14,19 @@ use crate::policy::Verdict;
 
 /// The attributes that a line shows. An absent one is as an empty one: it is left out.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fields<'a> {
-    pub(super) queue_id: &'a [u8],
-    pub(super) client_name: &'a [u8],
-    pub(super) client_address: &'a [u8],
-    pub(super) sender: &'a [u8],
-    pub(super) recipient: &'a [u8],
+pub(crate) struct Fields<'a> {
+    pub(crate) queue_id: &'a [u8],
+    pub(crate) client_name: &'a [u8],
+    pub(crate) client_address: &'a [u8],
+    pub(crate) sender: &'a [u8],
+    pub(crate) recipient: &'a [u8],
     /// The name of the rule that held; empty if none did.
-    pub(super) rule: &'a [u8],
+    pub(crate) rule: &'a [u8],
 }
 
 /// What a byte beyond ASCII becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BeyondAscii {
+pub(crate) enum BeyondAscii {
     /// `%XX`, as postgrey writes it to stderr.
     Escaped,
     /// Itself, as postgrey sends it to syslog.
@@ -35,10 +35,7 @@ pub(super) enum BeyondAscii {
 
 /// Appends the line of a decision to `out`, without a line end.
 pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fields<'_>, beyond_ascii: BeyondAscii) {
-    if !fields.queue_id.is_empty() {
-        escape(out, fields.queue_id, beyond_ascii);
-        out.extend_from_slice(b": ");
-    }
+    write_queue_id(out, fields, beyond_ascii);
     let action: &[u8] = match decision.verdict {
         Verdict::Defer { .. } => b"action=greylist",
         Verdict::Dunno | Verdict::Prepend { .. } => b"action=pass",
@@ -52,6 +49,19 @@ pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fie
     if let Verdict::Prepend { delayed } = decision.verdict {
         write_number(out, ", delay=", delayed);
     }
+    write_fields(out, fields, beyond_ascii);
+}
+
+/// Appends the queue id, with which a line begins, if there is one.
+pub(crate) fn write_queue_id(out: &mut Vec<u8>, fields: &Fields<'_>, beyond_ascii: BeyondAscii) {
+    if !fields.queue_id.is_empty() {
+        escape(out, fields.queue_id, beyond_ascii);
+        out.extend_from_slice(b": ");
+    }
+}
+
+/// Appends who asked and about whom, each with a comma before it.
+pub(crate) fn write_fields(out: &mut Vec<u8>, fields: &Fields<'_>, beyond_ascii: BeyondAscii) {
     for (name, value) in [
         ("client_name", fields.client_name),
         ("client_address", fields.client_address),
@@ -83,7 +93,8 @@ fn write_reason(out: &mut Vec<u8>, reason: Reason) {
     }
 }
 
-fn escape(out: &mut Vec<u8>, value: &[u8], beyond_ascii: BeyondAscii) {
+/// Appends what came from a peer.
+pub(crate) fn escape(out: &mut Vec<u8>, value: &[u8], beyond_ascii: BeyondAscii) {
     // Nearly every value is plain. Without an early end the compiler looks at many bytes at once.
     if value.iter().fold(true, |plain, &byte| plain & matches!(byte, b' '..=b'$' | b'&'..=b'~')) {
         return out.extend_from_slice(value);

@@ -158,5 +158,5 @@ fn each_sink_takes_what_is_no_ascii_as_postgrey_gives_it() {
     let counters = Arc::new(Counters::default());
     let (_theirs, ours) = UnixStream::pair().unwrap();
     let stream = Sink::Stream(Stream::new(File::from(OwnedFd::from(ours)), counters));
-    assert_eq!(stream.beyond_ascii(), line::BeyondAscii::Escaped);
+    assert_eq!(stream.beyond_ascii(), BeyondAscii::Escaped);
 }

@@ -13,9 +13,7 @@ const RESERVE_A_WORKER: u64 = 4;
 /// Raises the limit as far as it goes and says how many connections it allows, at most those that are asked for. Too low a
 /// limit is no error, but it is said.
 pub(super) fn raise_open_files(max_connections: usize, workers: usize, notices: &mut Notices) -> usize {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard).or(Ok(soft)));
-    let Ok(limit) = raised else { return max_connections };
+    let Some(limit) = open_files() else { return max_connections };
     let reserve = RESERVE + RESERVE_A_WORKER * workers as u64;
     // Connections never take the descriptors that new segments and a reload need.
     let room = usize::try_from(limit.saturating_sub(reserve).max(limit / 4)).unwrap_or(usize::MAX);
@@ -27,6 +25,13 @@ pub(super) fn raise_open_files(max_connections: usize, workers: usize, notices: 
         notices.push((Level::Warn, text));
     }
     room.min(max_connections)
+}
+
+/// Raises the limit as far as it goes and says where it is then, if the system tells.
+pub(crate) fn open_files() -> Option<u64> {
+    getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard).or(Ok(soft)))
+        .ok()
 }
 
 #[cfg(test)]

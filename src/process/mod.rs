@@ -15,10 +15,10 @@
 mod confine;
 mod daemonize;
 mod error;
-mod limits;
+pub(crate) mod limits;
 mod panics;
 mod pidfile;
-mod privileges;
+pub(crate) mod privileges;
 mod run;
 mod state_dir;
 mod tools;
@@ -28,8 +28,9 @@ pub use daemonize::DaemonizeError;
 pub use error::RunError;
 pub use pidfile::PidfileError;
 pub use privileges::PrivilegeError;
+pub(crate) use run::addresses;
 pub use run::run;
 pub use state_dir::StateDirError;
 
 /// What is to be logged once the log has started.
-type Notices = Vec<(log::Level, String)>;
+pub(crate) type Notices = Vec<(log::Level, String)>;

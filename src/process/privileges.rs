@@ -13,7 +13,7 @@ use nix::unistd::{self, Gid, Group, Uid, User};
 use thiserror::Error;
 
 use super::Notices;
-use crate::config::{Listen, ProcessSettings, Settings};
+use crate::config::{Listen, ProcessSettings};
 
 /// Users that a daemon started as root becomes if none is named: the first that exists.
 const DEFAULT_USERS: [&str; 3] = ["irongrey", "postgrey", "nobody"];
@@ -75,7 +75,7 @@ impl PrivilegeError {
 
 /// The user and group that a daemon started as root becomes.
 #[derive(Debug)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     name: String,
     pub(super) uid: Uid,
     pub(super) gid: Gid,
@@ -84,7 +84,7 @@ pub(super) struct Identity {
 }
 
 /// Whom to become; `None` to stay. Says in `notices` what nobody asked for by name.
-pub(super) fn choose(asked: &ProcessSettings, notices: &mut Notices) -> Result<Option<Identity>, PrivilegeError> {
+pub(crate) fn choose(asked: &ProcessSettings, notices: &mut Notices) -> Result<Option<Identity>, PrivilegeError> {
     if !unistd::geteuid().is_root() {
         return stays_as_asked(asked).map(|()| None);
     }
@@ -113,7 +113,7 @@ impl Identity {
     }
 
     /// Becomes this user and group, for the whole process and for good.
-    pub(super) fn assume(&self) -> Result<(), PrivilegeError> {
+    pub(crate) fn assume(&self) -> Result<(), PrivilegeError> {
         let failed = |what| move |errno| PrivilegeError::System { what, name: self.name.clone(), errno };
         match &self.login {
             Some(login) => unistd::initgroups(login, self.gid),
@@ -131,13 +131,13 @@ impl Identity {
 }
 
 /// The group of the unix sockets: the one that `--socket-group` names, or the daemon's own if it becomes someone else.
-pub(super) fn socket_group(settings: &Settings, identity: Option<&Identity>) -> Result<Option<u32>, PrivilegeError> {
-    let named = settings.socket_group.as_deref().map(|name| group(name, "--socket-group")).transpose()?;
+pub(crate) fn socket_group(named: Option<&str>, identity: Option<&Identity>) -> Result<Option<u32>, PrivilegeError> {
+    let named = named.map(|name| group(name, "--socket-group")).transpose()?;
     Ok(named.or(identity.map(|identity| identity.gid)).map(Gid::as_raw))
 }
 
 /// Gives the unix sockets to the user that the daemon becomes.
-pub(super) fn give_sockets(listen: &[Listen], identity: Option<&Identity>) -> Result<(), PrivilegeError> {
+pub(crate) fn give_sockets(listen: &[Listen], identity: Option<&Identity>) -> Result<(), PrivilegeError> {
     let Some(identity) = identity else { return Ok(()) };
     for socket in listen {
         if let Listen::Unix(path) = socket {

@@ -151,7 +151,7 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     umask(Mode::from_bits_truncate(0o022));
     let identity = privileges::choose(&settings.process, &mut notices)?;
     let max_connections = limits::raise_open_files(settings.max_connections, settings.workers, &mut notices);
-    let group = privileges::socket_group(settings, identity.as_ref())?;
+    let group = privileges::socket_group(settings.socket_group.as_deref(), identity.as_ref())?;
     let bind = |socket| worker::bind(socket, settings.socket_mode, group, settings.listen_queue_size);
     let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     privileges::give_sockets(&settings.listen, identity.as_ref())?;
@@ -187,7 +187,7 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
 }
 
 /// Where connections are really taken: a port of 0 has become one by now.
-fn addresses(listen: &[Listen], bound: &[Bound]) -> Vec<String> {
+pub(crate) fn addresses(listen: &[Listen], bound: &[Bound]) -> Vec<String> {
     let address = |(listen, bound): (&Listen, &Bound)| match (listen, bound) {
         (Listen::Inet(asked), Bound::Tcp(socket)) => socket.local_addr().unwrap_or(*asked).to_string(),
         (Listen::Inet(asked), Bound::Unix(..)) => asked.to_string(),

@@ -47,6 +47,7 @@ use mio::Waker;
 use thiserror::Error;
 
 pub use bind::{BindError, Bound, SocketFile, bind};
+pub(crate) use warnings::{Warning, Warnings};
 
 use crate::clock::UnixSecs;
 use crate::grey::rules::Rules;
@@ -61,7 +62,6 @@ use event_loop::EventLoop;
 use inbox::Inbox;
 use listener::Listener;
 use seats::Seats;
-use warnings::Warnings;
 
 /// How long a peer may take to complete a request, or to read its replies.
 pub const PATIENCE: Duration = Duration::from_secs(10);

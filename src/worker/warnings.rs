@@ -11,7 +11,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// What is warned of, each at its own pace.
 #[derive(Clone, Copy, Debug)]
 #[repr(usize)]
-pub(super) enum Warning {
+pub(crate) enum Warning {
     Limit,
     PartialTimeout,
     SlowReader,
@@ -26,7 +26,7 @@ const KINDS: usize = Warning::Poll as usize + 1;
 
 /// The paces of all kinds.
 #[derive(Debug)]
-pub(super) struct Warnings {
+pub(crate) struct Warnings {
     started: Instant,
     paces: [Pace; KINDS],
 }
@@ -39,12 +39,12 @@ struct Pace {
 }
 
 impl Warnings {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { started: Instant::now(), paces: Default::default() }
     }
 
     /// Logs `what` unless this kind was logged less than ten seconds before `now`.
-    pub(super) fn warn(&self, kind: Warning, now: Instant, what: fmt::Arguments<'_>) {
+    pub(crate) fn warn(&self, kind: Warning, now: Instant, what: fmt::Arguments<'_>) {
         match self.allow(kind, now) {
             Some(0) => log::warn!("{what}"),
             Some(suppressed) => log::warn!("{what} (and {suppressed} more like this since the last such line)"),
