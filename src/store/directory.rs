@@ -112,12 +112,13 @@ impl Directory {
     }
 
     fn make_key(&self, path: &Path) -> Result<Secret, OpenError> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key)
-            .map_err(|error| OpenError::io(path, "make a key")(io::Error::other(error.to_string())))?;
-        let text = format!("{:032x}\n", u128::from_be_bytes(key));
-        self.write_whole("key", 0o400, text.as_bytes()).map_err(OpenError::io(path, "write the key"))?;
-        Ok(Secret(key))
+        let secret = new_secret().map_err(OpenError::io(path, "make a key"))?;
+        self.write_key(path, &secret).map(|()| secret)
+    }
+
+    pub(super) fn write_key(&self, path: &Path, secret: &Secret) -> Result<(), OpenError> {
+        let text = format!("{:032x}\n", u128::from_be_bytes(secret.0));
+        self.write_whole("key", 0o400, text.as_bytes()).map_err(OpenError::io(path, "write the key"))
     }
 
     /// Writes down that the state is at rest. If that is lost the next start only believes less.
@@ -233,6 +234,13 @@ impl Directory {
         disk::sync(&file)?;
         Ok(new)
     }
+}
+
+/// A key that nobody has.
+pub fn new_secret() -> io::Result<Secret> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Secret(key))
 }
 
 /// Renames a damaged file.

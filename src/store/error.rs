@@ -78,6 +78,29 @@ pub enum OpenError {
     },
 }
 
+/// Why a state does not take many records at once. Nothing has been appended.
+#[derive(Debug, thiserror::Error)]
+pub enum ReserveError {
+    /// They do not fit beside what is there.
+    #[error(
+        "{}: {records} more records do not fit the {ring} part of --max-state={max_size} beside what is there; give the \
+         daemon's own --max-state, or raise it for both", path.display()
+    )]
+    NoRoom {
+        /// The directory.
+        path: PathBuf,
+        /// How many more.
+        records: u64,
+        /// What kind of them.
+        ring: &'static str,
+        /// The bound of the whole state in bytes.
+        max_size: u64,
+    },
+    /// The disk has no room for them, or fails.
+    #[error(transparent)]
+    Io(#[from] OpenError),
+}
+
 impl OpenError {
     /// The exit code: 75 in use, 2 for what the administrator has to put right, 1 otherwise.
     pub fn exit_code(&self) -> u8 {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::grey::Terms;
 use crate::table::Lifetimes;
 
-/// How long records count.
-pub(super) fn lifetimes(terms: &Terms) -> Lifetimes {
+/// How long the records of a state count that is served on these terms.
+pub fn lifetimes(terms: &Terms) -> Lifetimes {
     let established = terms.max_age.saturating_add(terms.max_age / 8);
     // Else the first attempt would count again once the pass is forgotten.
     Lifetimes { pending: terms.retry_window.min(established), established }

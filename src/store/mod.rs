@@ -9,11 +9,15 @@
 //! | `directory.rs`, `listing.rs` | lock, key, the names of the files |
 //! | `last_run.rs` | how the last run ended, and so what can be believed |
 //! | `open.rs`, `repair.rs` | start, also after an unclean end |
+//! | `look.rs` | a segment file that is only read, also beside the daemon |
 //! | `check` | what a directory holds and what is damaged, without a change |
+//! | `records.rs` | every record of a directory, without a change |
+//! | `bulk.rs` | many records at once: the key before the start, and room for all of them before the first |
 //! | `session.rs` | one worker's way into the state |
 //! | `sync.rs`, `commits.rs` | appended records made durable, and replies that wait for that |
 //! | `upkeep.rs`, `upkeep/room.rs`, `sizing.rs` | spares, roll-over by age, seal, drop |
 
+mod bulk;
 mod check;
 mod commits;
 mod directory;
@@ -24,10 +28,12 @@ mod format;
 mod last_run;
 mod lifetimes;
 mod listing;
+mod look;
 mod map;
 mod open;
 #[cfg(test)]
 pub mod recorder;
+mod records;
 mod releases;
 mod repair;
 mod session;
@@ -43,11 +49,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use bulk::{existing_key, put_key};
 pub use check::Report;
 pub use commits::Commits;
-pub use directory::make_directory;
-pub use error::OpenError;
+pub use directory::{make_directory, new_secret};
+pub use error::{OpenError, ReserveError};
+pub use lifetimes::lifetimes;
 pub use map::{DISK_FAILED, exit_on_bus_error};
+pub use records::Records;
 pub use session::{Session, Writer};
 pub use sizes::RingSize;
 
@@ -60,7 +69,7 @@ use commits::lock;
 use directory::Directory;
 use file::SegmentFile;
 use format::RingKind;
-use lifetimes::{SharedLifetimes, lifetimes, protected};
+use lifetimes::{SharedLifetimes, protected};
 use open::Contents;
 use repair::{ReadIn, Repair};
 use sizing::Bounds;
@@ -72,6 +81,8 @@ pub struct Store {
     directory: Directory,
     secret: Secret,
     lifetimes: SharedLifetimes,
+    /// Bytes of the whole state at most.
+    max_size: u64,
     pending: Ring<SegmentFile>,
     established: Ring<SegmentFile>,
     /// Rounds of syncing are one after the other.
@@ -128,6 +139,7 @@ impl Store {
             directory,
             secret: contents.secret,
             lifetimes: SharedLifetimes::new(lifetimes),
+            max_size: settings.max_size,
             pending,
             established,
             syncing: Mutex::default(),
@@ -191,9 +203,7 @@ impl Store {
     pub fn upkeep(&self, now: UnixSecs, settled: bool) {
         let Chores { pending, established, repair, read_in } = &mut *lock(&self.chores);
         for (upkeep, ring) in [(pending, &self.pending), (established, &self.established)] {
-            let (directory, secret, counters) = (&self.directory, &self.secret, &*self.counters[1]);
-            let (syncing, may_seal) = (&self.syncing, repair.is_done());
-            upkeep.round(&Tools { ring, directory, secret, counters, syncing, now, settled, may_seal });
+            upkeep.round(&self.tools(ring, now, settled, repair.is_done()));
         }
         // A repair goes all over the index, so that is read in before, in order.
         if !read_in.is_done() {
@@ -236,6 +246,11 @@ impl Store {
         } else if let Err(error) = self.directory.mark_clean() {
             log::error!("{path}: not closed cleanly: {error}; the next start checks it");
         }
+    }
+
+    fn tools<'s>(&'s self, ring: &'s Ring<SegmentFile>, now: UnixSecs, settled: bool, may_seal: bool) -> Tools<'s> {
+        let (directory, secret, counters) = (&self.directory, &self.secret, &*self.counters[1]);
+        Tools { ring, directory, secret, counters, syncing: &self.syncing, now, settled, may_seal }
     }
 
     fn note_failed(&self, file: &SegmentFile, error: &io::Error) {

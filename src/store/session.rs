@@ -72,6 +72,11 @@ impl Session<'_> {
         self.established.append(&Record { tag, kind: Kind::Void, time: now, count: 0, origin: 0 })
     }
 
+    /// Whether what was known of a tag at some time has been forgotten since.
+    pub fn is_forgotten(&self, tag: Tag, time: UnixSecs, now: UnixSecs) -> bool {
+        self.entry(&self.established.view, tag, now, None).void >= Some(time)
+    }
+
     fn entry(&self, view: &View<SegmentFile>, tag: Tag, now: UnixSecs, void: Option<UnixSecs>) -> Entry {
         if self.may_wait && !view.is_durable(tag) {
             self.unsettled.set(true);

@@ -67,6 +67,12 @@ pub(super) fn after_filling(capacity: u32, bounds: &Bounds) -> u32 {
     clamp(u64::from(capacity) * 4, bounds)
 }
 
+/// The capacity of a segment that takes so many records at once and some more; `None` if no segment is that large.
+pub(super) fn holding(records: u64, bounds: &Bounds) -> Option<u32> {
+    let capacity = clamp(records.saturating_mul(3) / 2, bounds);
+    (records <= u64::from(capacity)).then_some(capacity)
+}
+
 /// Whether a segment of which `used` records are taken after `age` seconds will fill before a quarter of `life` has passed.
 pub(super) fn fills_early(used: u32, capacity: u32, age: u32, life: u32) -> bool {
     used >= capacity / 2 && u64::from(used) * u64::from(life / 4) >= u64::from(capacity) * u64::from(age)
@@ -122,6 +128,10 @@ mod tests {
         assert_eq!(after_filling(bounds.max_capacity, &bounds), bounds.max_capacity);
         assert_eq!(after_age(1 << 20, &bounds), 3 << 19);
         assert_eq!(after_age(1, &bounds), bounds.min_capacity);
+        assert_eq!(holding(10, &bounds), Some(bounds.min_capacity));
+        assert_eq!(holding(1 << 20, &bounds), Some(3 << 19));
+        assert_eq!(holding(u64::from(bounds.max_capacity), &bounds), Some(bounds.max_capacity));
+        assert_eq!(holding(u64::from(bounds.max_capacity) + 1, &bounds), None);
         assert!(fills_early(40_000, 1 << 16, 100, 172_800));
         assert!(!fills_early(40_000, 1 << 16, 40_000, 172_800));
         assert!(!fills_early(100, 1 << 16, 0, 172_800));

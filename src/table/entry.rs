@@ -13,6 +13,13 @@ pub struct Lifetimes {
     pub established: u32,
 }
 
+impl Lifetimes {
+    /// Whether a record of this kind and time counts at `now`.
+    pub fn allow(self, kind: Kind, time: UnixSecs, now: UnixSecs) -> bool {
+        now.since(time) <= if kind == Kind::Pending { self.pending } else { self.established }
+    }
+}
+
 /// What is known of a tag at some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {

@@ -1,7 +1,6 @@
 //! `irongrey state check`: what a state directory holds, what of it is damaged, and what a start would do. Nothing is changed,
 //! so it may be run beside the daemon.
 
-mod look;
 mod piece;
 mod start;
 mod survey;
@@ -19,10 +18,10 @@ use super::file::BadFile;
 use super::format::RingKind;
 use super::last_run::LastRun;
 use super::listing::{Listing, holder, key};
+use super::look::Look;
 use super::open::{Parts, judge};
 use crate::clock::UnixSecs;
 use crate::table::Secret;
-use look::Look;
 use start::{CHANGE, Start, is_directory};
 use survey::Survey;
 use user::Starter;

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::look::{Look, Words};
 use crate::store::file::BadFile;
+use crate::store::look::{Look, Words};
 use crate::table::{Geometry, Record, SHARDS, Tag};
 
 /// Slots that are in memory at one time: 64 MiB. In tests every index has several pieces.

@@ -5,12 +5,12 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::look::{Look, Words};
 use super::piece::{Piece, is_in_order};
 use crate::clock::UnixSecs;
 use crate::store::file::BadFile;
 use crate::store::format::RingKind;
 use crate::store::last_run::LastRun;
+use crate::store::look::{Look, Words};
 use crate::store::open::Outline;
 use crate::table::{CHUNK, Kind, Record};
 

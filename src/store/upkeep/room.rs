@@ -2,14 +2,15 @@
 //!
 //! A segment leaves the ring first; its file goes once nobody reads it any more.
 
+use std::io;
 use std::sync::Arc;
 
 use super::{Tools, Upkeep};
 use crate::metrics::Counter;
 use crate::store::disk;
 use crate::store::file::SegmentFile;
-use crate::store::sizing::{MAX_SEGMENTS, segment_len};
-use crate::table::{Segment, is_unread};
+use crate::store::sizing::{self, MAX_SEGMENTS, segment_len};
+use crate::table::{CHUNK, Segment, is_unread};
 
 impl Upkeep {
     pub(super) fn drop_expired(&mut self, tools: &Tools<'_>) {
@@ -67,6 +68,27 @@ impl Upkeep {
                 oldest.memory().path().display(),
             );
         }
+    }
+
+    /// Has a spare ready for so many records if the active segment does not take them. Drops nothing for that; the error is
+    /// `None` if they do not fit the ring's share beside what is there.
+    pub(in crate::store) fn reserve(&mut self, records: u64, tools: &Tools<'_>) -> Result<(), Option<io::Error>> {
+        let active = tools.ring.load().active().filter(|active| !active.memory().has_failed()).cloned();
+        let left = active.map_or(0, |active| active.capacity() - active.chunks_claimed() * CHUNK);
+        if records <= u64::from(left) {
+            return Ok(());
+        }
+        let wanted = sizing::holding(records, &self.bounds).ok_or(None)?;
+        let spare = tools.ring.load().spare.as_ref().map(|spare| spare.segment.capacity());
+        if spare.is_some_and(|spare| u64::from(spare) >= records) {
+            return Ok(());
+        }
+        if !self.has_room(wanted, false, tools) {
+            return Err(None);
+        }
+        self.make_spare(wanted, tools)?;
+        self.remove_retired();
+        Ok(())
     }
 
     pub(super) fn retire(&mut self, segment: &Arc<Segment<SegmentFile>>, tools: &Tools<'_>) {

@@ -10,8 +10,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::file::{self, BadFile};
-use crate::store::format::{FAILED_AT, FILLS_AT, Header, Layout, SEAL_AT};
+use super::file::{self, BadFile};
+use super::format::{FAILED_AT, FILLS_AT, Header, Layout, SEAL_AT};
 use crate::table::{CHUNK, Geometry};
 
 /// A segment file whose header is right.
