@@ -10,7 +10,7 @@ use super::sender::push_sender;
 use crate::table::{Secret, Tag};
 
 /// The address in a request; an IPv4 address in IPv6's form is the IPv4 address.
-pub(super) fn parse_address(text: &[u8]) -> Option<IpAddr> {
+pub fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
     Some(address.to_canonical())
 }
@@ -32,10 +32,32 @@ pub fn triplet_tag(
     recipient: &[u8],
     scratch: &mut Vec<u8>,
 ) -> Tag {
+    tag(secret, networks.network_of(address), |out| push_sender(sender, out), recipient, scratch)
+}
+
+/// The same of a triplet in whose sender postgrey's substitutions have been made, once: another time could make others.
+pub fn substituted_triplet_tag(
+    secret: &Secret,
+    networks: Networks,
+    address: IpAddr,
+    sender: &[u8],
+    recipient: &[u8],
+    scratch: &mut Vec<u8>,
+) -> Tag {
+    tag(secret, networks.network_of(address), |out| out.extend_from_slice(sender), recipient, scratch)
+}
+
+fn tag(
+    secret: &Secret,
+    network: IpAddr,
+    push_sender: impl FnOnce(&mut Vec<u8>),
+    recipient: &[u8],
+    scratch: &mut Vec<u8>,
+) -> Tag {
     scratch.clear();
     scratch.push(b'T');
-    push_address(scratch, networks.network_of(address));
-    push_text(scratch, |out| push_sender(sender, out));
+    push_address(scratch, network);
+    push_text(scratch, push_sender);
     push_text(scratch, |out| out.extend_from_slice(recipient));
     secret.tag(scratch)
 }
@@ -78,14 +100,14 @@ mod tests {
 
     const DEFAULT: Networks = Networks { ipv4_prefix: 24, ipv6_prefix: 64 };
 
-    fn tag(networks: Networks, address: &str, sender: &str, recipient: &str) -> Tag {
+    fn tag_of(networks: Networks, address: &str, sender: &str, recipient: &str) -> Tag {
         let address = parse_address(address.as_bytes()).unwrap();
         triplet_tag(&Secret([1; 16]), networks, address, sender.as_bytes(), recipient.as_bytes(), &mut Vec::new())
     }
 
     #[test]
     fn networks_group_clients() {
-        let same = |networks, one, other| tag(networks, one, "a@b", "c@d") == tag(networks, other, "a@b", "c@d");
+        let same = |networks, one, other| tag_of(networks, one, "a@b", "c@d") == tag_of(networks, other, "a@b", "c@d");
         assert!(same(DEFAULT, "192.0.2.1", "192.0.2.255"));
         assert!(!same(DEFAULT, "192.0.2.1", "192.0.3.1"));
         assert!(same(DEFAULT, "192.0.2.1", "::ffff:192.0.2.9"));
@@ -103,15 +125,25 @@ mod tests {
     fn hosts_whose_bytes_are_letters_stay_apart() {
         let by_host = Networks { ipv4_prefix: 32, ipv6_prefix: 128 };
         // 0x41 is `A`, 0x61 is `a`.
-        assert_ne!(tag(by_host, "65.0.0.1", "a@b", "c@d"), tag(by_host, "97.0.0.1", "a@b", "c@d"));
+        assert_ne!(tag_of(by_host, "65.0.0.1", "a@b", "c@d"), tag_of(by_host, "97.0.0.1", "a@b", "c@d"));
     }
 
     #[test]
     fn case_is_ignored_and_fields_do_not_run_together() {
-        assert_eq!(tag(DEFAULT, "10.0.0.1", "A@B", "C@D"), tag(DEFAULT, "10.0.0.1", "a@b", "c@d"));
-        assert_ne!(tag(DEFAULT, "10.0.0.1", "a@b/c", "d"), tag(DEFAULT, "10.0.0.1", "a@b", "c/d"));
-        assert_ne!(tag(DEFAULT, "10.0.0.1", "ab", "c"), tag(DEFAULT, "10.0.0.1", "a", "bc"));
-        assert_ne!(tag(DEFAULT, "10.0.0.1", "Ä@b", "c"), tag(DEFAULT, "10.0.0.1", "ä@b", "c"));
+        assert_eq!(tag_of(DEFAULT, "10.0.0.1", "A@B", "C@D"), tag_of(DEFAULT, "10.0.0.1", "a@b", "c@d"));
+        assert_ne!(tag_of(DEFAULT, "10.0.0.1", "a@b/c", "d"), tag_of(DEFAULT, "10.0.0.1", "a@b", "c/d"));
+        assert_ne!(tag_of(DEFAULT, "10.0.0.1", "ab", "c"), tag_of(DEFAULT, "10.0.0.1", "a", "bc"));
+        assert_ne!(tag_of(DEFAULT, "10.0.0.1", "Ä@b", "c"), tag_of(DEFAULT, "10.0.0.1", "ä@b", "c"));
+    }
+
+    #[test]
+    fn substitutions_are_made_once() {
+        let (secret, address) = (Secret([1; 16]), parse_address(b"192.0.2.1").unwrap());
+        let asked = |sender: &[u8]| triplet_tag(&secret, DEFAULT, address, sender, b"c@d", &mut Vec::new());
+        let known = |sender: &[u8]| substituted_triplet_tag(&secret, DEFAULT, address, sender, b"c@d", &mut Vec::new());
+        assert_eq!(asked(b"bounce-12-x+y@b"), known(b"bounce-#-x@b"));
+        assert_eq!(asked(b"PRVS=1234567890=u@b"), known(b"prvs=#=u@b"));
+        assert_ne!(asked(b"prvs=#=u@b"), known(b"prvs=#=u@b"), "another time it would be u@b");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod decide;
 mod instances;
-mod key;
+pub mod key;
 mod lookup;
 mod releases;
 pub mod rules;

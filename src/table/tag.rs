@@ -1,6 +1,7 @@
 //! [`Tag`]: the keyed 64-bit hash that stands for a triplet or a client everywhere in the state.
 
 use siphasher::sip::SipHasher24;
+use siphasher::sip128;
 
 /// The 128-bit secret key of one state directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,16 @@ impl Secret {
     /// The tag of `key`: a domain byte, then length-prefixed fields.
     pub fn tag(&self, key: &[u8]) -> Tag {
         Tag::from_bits(SipHasher24::new_with_key(&self.0).hash(key)).unwrap_or(Tag(1))
+    }
+}
+
+/// What is hashed for a fingerprint.
+const FINGERPRINT: &[u8] = b"irongrey key fingerprint";
+
+impl Secret {
+    /// A number by which the key is known again, and which does not tell it: SipHash-2-4 with 128 bits of output of a fixed text.
+    pub fn fingerprint(&self) -> u128 {
+        sip128::SipHasher24::new_with_key(&self.0).hash(FINGERPRINT).as_u128()
     }
 }
 
