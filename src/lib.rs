@@ -47,6 +47,7 @@
 //! | [`grey`] | the decision; neither I/O nor a clock |
 //! | [`table`] | records and the lock-free index over them |
 //! | [`store`] | segment files: the only owner of files and of unsafe code |
+//! | [`transfer`] | import from postgrey, export and import of the portable form |
 //! | [`logs`] | decisions and events, written off the workers |
 //! | [`metrics`] | counters a thread, summed on read |
 //! | [`shadow`] | a process of its own, in a tokio runtime: asks two servers and compares |
@@ -69,4 +70,5 @@ pub mod process;
 pub mod shadow;
 pub mod store;
 pub mod table;
+pub mod transfer;
 pub mod worker;

@@ -8,10 +8,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use irongrey::cli::{self, Command, ConfigCommand, Environment, StateCommand};
+use irongrey::cli::{self, Command, ConfigCommand, Environment, ImportCommand, StateCommand};
 use irongrey::clock::UnixSecs;
 use irongrey::config::shadow::ShadowArgs;
-use irongrey::config::{self, Asked, Host};
+use irongrey::config::transfer::{ExportArgs, ImportSettings};
+use irongrey::config::{self, Asked, ConfigError, Host};
+use irongrey::transfer::{self, Summary, TransferError};
 use irongrey::{process, shadow, store};
 
 fn main() -> ExitCode {
@@ -29,6 +31,11 @@ fn main() -> ExitCode {
         Command::Postgrey(arguments) => run(&Asked::Postgrey(arguments), &host),
         Command::Shadow(arguments) => run_shadow(&arguments, &host),
         Command::State(StateCommand::Check { directory }) => check(&directory, &host),
+        Command::Import(ImportCommand::Postgrey(arguments)) => {
+            import(arguments.settings(&host), transfer::import_postgrey)
+        }
+        Command::Import(ImportCommand::File(arguments)) => import(arguments.settings(&host), transfer::import_file),
+        Command::Export(arguments) => export(&arguments, &host),
         Command::Config(command) => configuration(command, &host),
     }
 }
@@ -69,6 +76,44 @@ fn print(text: &str, code: ExitCode) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => code,
         Err(error) => fail(&error, 1),
+    }
+}
+
+type Import = fn(&ImportSettings) -> Result<Summary, TransferError>;
+
+fn import(settings: Result<ImportSettings, ConfigError>, import: Import) -> ExitCode {
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, 2),
+    };
+    match import(&settings) {
+        Ok(summary) => {
+            warn(summary.warnings());
+            print(&summary.to_string(), ExitCode::SUCCESS)
+        }
+        Err(error) => fail(&error, error.exit_code()),
+    }
+}
+
+fn export(arguments: &ExportArgs, host: &Host) -> ExitCode {
+    let settings = match arguments.settings(host) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, 2),
+    };
+    match transfer::export(&settings) {
+        Ok((records, damaged)) => {
+            warn(&damaged);
+            // Standard output may be the export.
+            let _ = writeln!(io::stderr(), "irongrey: {records} records exported");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, error.exit_code()),
+    }
+}
+
+fn warn(warnings: &[String]) {
+    for text in warnings {
+        let _ = writeln!(io::stderr(), "irongrey: warning: {text}");
     }
 }
 

@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::config::postgrey::PostgreyArgs;
 use crate::config::serve::ServeArgs;
 use crate::config::shadow::ShadowArgs;
+use crate::config::transfer::{ExportArgs, ImportFileArgs, ImportPostgreyArgs};
 
 /// irongrey: greylisting for Postfix.
 #[derive(Debug, Parser)]
@@ -62,6 +63,12 @@ pub enum Command {
     /// Look at the state on the disk
     #[command(subcommand)]
     State(StateCommand),
+    /// Take over what another greylist knows, or another irongrey with the same key; no daemon may use the state
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Write down what the state knows, for `irongrey import file`; changes nothing, and may run beside the daemon
+    #[command(after_help = "The file holds neither addresses nor the key, only what the key makes of addresses.")]
+    Export(Box<ExportArgs>),
     /// Look at the configuration; takes the options of `serve`
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -77,6 +84,21 @@ pub enum ConfigCommand {
     /// Show a commented example with every key
     Example,
 }
+
+/// What is taken over.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Read postgrey's databases with `db_dump`; postgrey may run, and its files are not changed
+    #[command(after_help = IMPORT_CODES)]
+    Postgrey(Box<ImportPostgreyArgs>),
+    /// Read what `irongrey export` has written; the state must have the key of that one
+    #[command(after_help = IMPORT_CODES)]
+    File(Box<ImportFileArgs>),
+}
+
+const IMPORT_CODES: &str = "All is read before anything is written, and what the state knows already is not written again, so \
+that a command may be repeated.\n\nExit codes: 0 taken over; 1 something cannot be read or written; 2 it is not what it should \
+be; 75 a daemon has the state";
 
 /// What is to be done with a state directory.
 #[derive(Debug, Subcommand)]
@@ -166,3 +188,5 @@ fn two_dashes(word: OsString, long_names: &[&str]) -> OsString {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::{Builtin, Facility, Host, Listen, LogTarget, Settings, Side, SyncMode};
 use crate::grey::{OnFull, Terms};
 
-fn host() -> Host {
+pub(super) fn host() -> Host {
     Host {
         name: "mx.example.org".to_owned(),
         root: false,
@@ -21,12 +21,14 @@ fn read(line: &[&str], environment: &Environment) -> Result<Settings, String> {
     let settings = match parse(words, environment).map_err(|error| error.to_string())? {
         Command::Serve(args) => args.settings(&host()),
         Command::Postgrey(args) => args.settings(&host()),
-        Command::Shadow(_) | Command::State(_) | Command::Config(_) => unreachable!("not a daemon"),
+        Command::Shadow(_) | Command::State(_) | Command::Config(_) | Command::Import(_) | Command::Export(_) => {
+            unreachable!("not a daemon")
+        }
     };
     settings.map_err(|error| error.to_string())
 }
 
-fn postgrey(options: &[&str]) -> Result<Settings, String> {
+pub(super) fn postgrey(options: &[&str]) -> Result<Settings, String> {
     read(&[&["postgrey"], options].concat(), &Environment::default())
 }
 

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::lists::ListError;
 use super::rules::RuleError;
 use super::{FileError, Inet, InetError, Listen, Settings};
+use crate::grey::Terms;
 
 /// Why options that are right by themselves cannot be served. Each says what would be right.
 #[derive(Debug, Error)]
@@ -73,13 +74,7 @@ pub(super) fn sockets(inet: &[Inet], unix: impl Iterator<Item = Listen>) -> Resu
 
 /// The settings themselves, if they fit each other.
 pub(super) fn checked(settings: Settings) -> Result<Settings, ConfigError> {
-    let terms = &settings.terms;
-    if terms.delay >= terms.retry_window {
-        return Err(ConfigError::DelayFillsWindow { delay: terms.delay, retry_window: terms.retry_window });
-    }
-    if terms.max_age == 0 {
-        return Err(ConfigError::NoAge);
-    }
+    terms(&settings.terms)?;
     if settings.test_clock {
         for socket in &settings.listen {
             match socket {
@@ -91,6 +86,17 @@ pub(super) fn checked(settings: Settings) -> Result<Settings, ConfigError> {
         }
     }
     Ok(settings)
+}
+
+/// Whether the terms fit each other.
+pub(super) fn terms(terms: &Terms) -> Result<(), ConfigError> {
+    if terms.delay >= terms.retry_window {
+        return Err(ConfigError::DelayFillsWindow { delay: terms.delay, retry_window: terms.retry_window });
+    }
+    if terms.max_age == 0 {
+        return Err(ConfigError::NoAge);
+    }
+    Ok(())
 }
 
 /// Default of `--max-state`, in bytes.

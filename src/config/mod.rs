@@ -22,6 +22,7 @@ mod settings;
 pub mod shadow;
 mod shown;
 mod switch;
+pub mod transfer;
 pub mod units;
 
 pub use asked::{Asked, Configured};

@@ -1,10 +1,12 @@
-//! Where whitelists are looked for when no option names one: irongrey's own places, Debian's and upstream postgrey's.
+//! Where the state is, and where whitelists are looked for, when no option names a place: irongrey's own places, Debian's and
+//! upstream postgrey's.
 //!
 //! A file that an option names must exist; the files here are read if they do. Naming a file of one kind replaces the
 //! places of that kind, as in postgrey.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::check::ConfigError;
 use super::{Builtin, Host, ListSettings};
 
 const OWN_CLIENTS: [&str; 1] = ["/etc/irongrey/whitelist_clients"];
@@ -21,6 +23,16 @@ const POSTGREY_RECIPIENTS: [&str; 4] = [
     "/etc/postfix/postgrey_whitelist_recipients",
     "/etc/postfix/postgrey_whitelist_recipients.local",
 ];
+
+/// The state directory of all commands but `postgrey`.
+pub(super) fn state(named: Option<&Path>, host: &Host) -> Result<PathBuf, ConfigError> {
+    match (named, &host.state_home) {
+        (Some(dir), _) => Ok(host.absolute(dir)),
+        (None, _) if host.root => Ok(PathBuf::from("/var/lib/irongrey")),
+        (None, Some(home)) => Ok(home.join("irongrey")),
+        (None, None) => Err(ConfigError::NoStateDir),
+    }
+}
 
 /// The lists of the command line `postgrey`.
 pub(super) fn postgrey(clients: &[PathBuf], recipients: &[PathBuf], host: &Host) -> ListSettings {

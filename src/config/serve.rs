@@ -151,7 +151,7 @@ pub(super) fn definition() -> Command {
 impl ServeArgs {
     /// The settings that these options ask for on `host`, without what only a file can say.
     pub(crate) fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
-        let state = self.state_dir(host)?;
+        let state = places::state(self.state.as_deref(), host)?;
         check::checked(Settings {
             program: "irongrey",
             listen: self.listen(host)?,
@@ -191,15 +191,6 @@ impl ServeArgs {
             return check::sockets(&[Inet::new(Ipv4Addr::LOCALHOST, PORT)], std::iter::empty());
         }
         check::sockets(&self.inet, self.unix.iter().map(|path| Listen::Unix(host.absolute(path))))
-    }
-
-    fn state_dir(&self, host: &Host) -> Result<PathBuf, ConfigError> {
-        match (&self.state, &host.state_home) {
-            (Some(dir), _) => Ok(host.absolute(dir)),
-            (None, _) if host.root => Ok(PathBuf::from("/var/lib/irongrey")),
-            (None, Some(home)) => Ok(home.join("irongrey")),
-            (None, None) => Err(ConfigError::NoStateDir),
-        }
     }
 
     fn terms(&self) -> Terms {

@@ -10,12 +10,14 @@
 //! | `state_dir.rs` | the state directory is made |
 //! | `tools.rs` | the control socket is made |
 //! | `panics.rs` | a panic ends the daemon |
+//! | `owner.rs` | a tool becomes whom the state belongs to |
 //! | `pidfile.rs` | the process id, for service scripts |
 
 mod confine;
 mod daemonize;
 mod error;
 pub(crate) mod limits;
+mod owner;
 mod panics;
 mod pidfile;
 pub(crate) mod privileges;
@@ -26,6 +28,7 @@ mod tools;
 pub use confine::ConfineError;
 pub use daemonize::DaemonizeError;
 pub use error::RunError;
+pub use owner::Owner;
 pub use pidfile::PidfileError;
 pub use privileges::PrivilegeError;
 pub(crate) use run::addresses;

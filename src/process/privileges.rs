@@ -4,6 +4,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use log::Level;
@@ -97,6 +98,20 @@ pub(crate) fn choose(asked: &ProcessSettings, notices: &mut Notices) -> Result<O
         notices.push((Level::Warn, "running as root, as asked; a user of its own is safer".to_owned()));
     }
     Ok(Some(identity))
+}
+
+/// Whom a tool becomes that writes to the state in `directory`: the one who is asked for, else its owner, else, if that
+/// is root or there is none yet, the user that a daemon would become.
+pub(super) fn choose_for(directory: &Path, asked: &ProcessSettings) -> Result<Option<Identity>, PrivilegeError> {
+    if unistd::geteuid().is_root()
+        && asked.user.is_none()
+        && let Ok(found) = std::fs::metadata(directory)
+        && found.uid() != 0
+    {
+        let group = asked.group.as_deref().map(|name| group(name, "--group")).transpose()?;
+        return named_user(&found.uid().to_string(), group.or(Some(Gid::from_raw(found.gid())))).map(Some);
+    }
+    choose(asked, &mut Notices::new())
 }
 
 fn default_user(group: Option<Gid>, notices: &mut Notices) -> Result<Identity, PrivilegeError> {
