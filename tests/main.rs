@@ -24,3 +24,4 @@ mod quirks;
 mod restart;
 mod rules;
 mod shadow;
+mod takeover;

@@ -44,7 +44,7 @@ fn with_files(option: &str, dir: &TempDir) -> String {
 }
 
 /// A reply without what legitimately differs: the program with its version, and the date at the end.
-fn masked(reply: &str) -> String {
+pub(crate) fn masked(reply: &str) -> String {
     let reply = reply.replace("postgrey-1.37", "PROGRAM").replace("1.37", "VERSION");
     let ours = env!("CARGO_PKG_VERSION");
     let reply = reply.replace(&format!("irongrey-{ours}"), "PROGRAM").replace(ours, "VERSION");

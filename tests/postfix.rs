@@ -15,7 +15,7 @@ const CAROL: &str = "carol@customer.test";
 const DAVE: &str = "dave@customer.test";
 
 /// A directory with a Postfix in it, not yet started; `None` if this machine cannot have one.
-fn prepared(test: &str) -> Option<TempDir> {
+pub(crate) fn prepared(test: &str) -> Option<TempDir> {
     if tool("postfix").is_none() {
         skipped(test, "Postfix is not installed");
         return None;
@@ -28,7 +28,13 @@ fn prepared(test: &str) -> Option<TempDir> {
 }
 
 /// One message: the replies to its recipients. It is sent if any of them is accepted.
-fn deliver(postfix: &Postfix, client: &str, sender: &str, recipients: &[&str], subject: &str) -> Vec<String> {
+pub(crate) fn deliver(
+    postfix: &Postfix,
+    client: &str,
+    sender: &str,
+    recipients: &[&str],
+    subject: &str,
+) -> Vec<String> {
     let mut session = Smtp::from_client(postfix.smtp(), client);
     let replies = session.envelope(sender, recipients);
     if replies.iter().any(|reply| reply.starts_with("250 ")) {
@@ -38,13 +44,13 @@ fn deliver(postfix: &Postfix, client: &str, sender: &str, recipients: &[&str], s
 }
 
 #[track_caller]
-fn assert_deferred(reply: &str, recipient: &str) {
+pub(crate) fn assert_deferred(reply: &str, recipient: &str) {
     let start = format!("450 4.2.0 <{recipient}>: Recipient address rejected: Greylisted for ");
     assert!(reply.starts_with(&start), "{reply}");
 }
 
 #[track_caller]
-fn assert_accepted(reply: &str) {
+pub(crate) fn assert_accepted(reply: &str) {
     assert!(reply.starts_with("250 "), "{reply}");
 }
 

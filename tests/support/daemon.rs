@@ -66,6 +66,12 @@ impl Setup {
         self
     }
 
+    /// Listens where another one has listened.
+    pub(crate) fn on(mut self, address: &Address) -> Self {
+        self.address = address.clone();
+        self
+    }
+
     /// Listens on this unix socket instead.
     pub(crate) fn unix(mut self, path: PathBuf) -> Self {
         self.address = Address::Unix(path);
@@ -213,6 +219,17 @@ impl Daemon {
         self.process.wait(PATIENCE)
     }
 
+    /// Ends it as it should be ended. Asked more than once: postgrey does not hear of a signal that comes just before it waits
+    /// for requests until there is another one.
+    pub(crate) fn stop(mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        self.signal(Signal::SIGTERM);
+        while self.process.wait(Duration::from_secs(1)).is_none() {
+            assert!(Instant::now() < deadline, "{:?} does not end", self.setup);
+            self.signal(Signal::SIGTERM);
+        }
+    }
+
     /// Kills it at once and starts another one on the same state and the same socket.
     pub(crate) fn kill_and_restart(self) -> Daemon {
         let setup = self.setup.clone();
@@ -229,7 +246,7 @@ fn noon() -> String {
 }
 
 /// The names of the user and group who run the tests: postgrey takes the number 0 for no user at all.
-fn own_names() -> (String, String) {
+pub(crate) fn own_names() -> (String, String) {
     let user = User::from_uid(geteuid()).unwrap().expect("this user has a name");
     let group = Group::from_gid(getegid()).unwrap().expect("this group has a name");
     (user.name, group.name)

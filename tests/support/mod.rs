@@ -19,7 +19,7 @@ mod time;
 
 pub(crate) use call::{call, irongrey};
 pub(crate) use client::{Address, Client, Stream};
-pub(crate) use daemon::{Daemon, Program, Setup, free_port};
+pub(crate) use daemon::{Daemon, Program, Setup, free_port, own_names};
 pub(crate) use guard::Guarded;
 pub(crate) use journal::Journal;
 pub(crate) use pair::Pair;
