@@ -14,6 +14,7 @@ use irongrey::config::shadow::ShadowArgs;
 use irongrey::config::transfer::{ExportArgs, ImportSettings};
 use irongrey::config::{self, Asked, ConfigError, Host};
 use irongrey::transfer::{self, Summary, TransferError};
+use irongrey::worker::Inherited;
 use irongrey::{process, shadow, store};
 
 fn main() -> ExitCode {
@@ -27,8 +28,8 @@ fn main() -> ExitCode {
     };
     let host = Host::read();
     match command {
-        Command::Serve(arguments) => run(&Asked::Serve(arguments), &host),
-        Command::Postgrey(arguments) => run(&Asked::Postgrey(arguments), &host),
+        Command::Serve(arguments) => run(&Asked::Serve(arguments), host),
+        Command::Postgrey(arguments) => run(&Asked::Postgrey(arguments), host),
         Command::Shadow(arguments) => run_shadow(&arguments, &host),
         Command::State(StateCommand::Check { directory }) => check(&directory, &host),
         Command::Import(ImportCommand::Postgrey(arguments)) => {
@@ -40,8 +41,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(asked: &Asked, host: &Host) -> ExitCode {
-    process::run(asked, host).unwrap_or_else(|error| fail(&error, error.exit_code()))
+fn run(asked: &Asked, host: Host) -> ExitCode {
+    let inherited = match Inherited::receive() {
+        Ok(inherited) => inherited,
+        Err(error) => return fail(&error, 2),
+    };
+    let host = Host { handed_over: inherited.addresses(), ..host };
+    process::run(asked, &host, inherited).unwrap_or_else(|error| fail(&error, error.exit_code()))
 }
 
 fn run_shadow(arguments: &ShadowArgs, host: &Host) -> ExitCode {

@@ -24,4 +24,5 @@ mod quirks;
 mod restart;
 mod rules;
 mod shadow;
+mod systemd;
 mod takeover;

@@ -13,6 +13,7 @@ pub(super) fn host() -> Host {
         cores: 4,
         state_home: Some(PathBuf::from("/home/me/.local/state")),
         cwd: PathBuf::from("/work"),
+        handed_over: Vec::new(),
     }
 }
 
@@ -268,4 +269,30 @@ fn the_test_clock_stays_on_this_machine() {
             assert!(error.contains("--test-clock") && error.contains("loopback"), "{error}");
         }
     }
+}
+
+#[test]
+fn sockets_that_are_handed_over_are_served_and_stand_for_the_default() {
+    let handed_over = vec![inet("127.0.0.1:7"), Listen::Unix("/run/g".into())];
+    let host = Host { handed_over: handed_over.clone(), ..host() };
+    let settings = |line: &[&str]| {
+        let words = line.iter().map(OsString::from).collect();
+        match parse(words, &Environment::default()).unwrap() {
+            Command::Serve(args) => args.settings(&host),
+            Command::Postgrey(args) => args.settings(&host),
+            Command::State(_) | Command::Config(_) => unreachable!("not a daemon"),
+        }
+    };
+    for command in ["serve", "postgrey"] {
+        assert_eq!(settings(&["irongrey", command]).unwrap().listen, handed_over, "{command}");
+        let named = settings(&["irongrey", command, "--unix=/run/g", "--inet=127.0.0.1:8"]).unwrap().listen;
+        assert_eq!(named, [inet("127.0.0.1:8"), Listen::Unix("/run/g".into()), inet("127.0.0.1:7")], "{command}");
+    }
+    let open = Host { handed_over: vec![inet("0.0.0.0:7")], ..host.clone() };
+    let Command::Serve(args) =
+        parse(["irongrey", "serve", "--test-clock"].map(OsString::from).into(), &Environment::default()).unwrap()
+    else {
+        unreachable!()
+    };
+    assert!(args.settings(&open).unwrap_err().to_string().contains("not on 0.0.0.0:7"));
 }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::lists::ListError;
 use super::rules::RuleError;
-use super::{FileError, Inet, InetError, Listen, Settings};
+use super::{FileError, Host, Inet, InetError, Listen, Settings};
 use crate::grey::Terms;
 
 /// Why options that are right by themselves cannot be served. Each says what would be right.
@@ -55,13 +55,19 @@ pub enum ConfigError {
     NoStateDir,
 }
 
-/// Every socket, each once: an option that is both in `POSTGREY_OPTS` and on the command line means one socket.
-pub(super) fn sockets(inet: &[Inet], unix: impl Iterator<Item = Listen>) -> Result<Vec<Listen>, ConfigError> {
+/// Every socket, each once: an option that is both in `POSTGREY_OPTS` and on the command line means one socket, and one that
+/// names a socket that was handed over means that one.
+pub(super) fn sockets(
+    inet: &[Inet],
+    unix: impl Iterator<Item = Listen>,
+    host: &Host,
+) -> Result<Vec<Listen>, ConfigError> {
     let mut all = Vec::new();
     for inet in inet {
         all.extend(inet.resolve()?.into_iter().map(Listen::Inet));
     }
     all.extend(unix);
+    all.extend(host.handed_over.iter().cloned());
     let mut listen: Vec<Listen> = Vec::with_capacity(all.len());
     for socket in all {
         // Port 0 asks for a port of its own each time.

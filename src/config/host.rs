@@ -4,6 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::Listen;
+
 /// Event loops without `--workers`, on a machine with that many cores or more. The default state has room for them.
 const MAX_DEFAULT_WORKERS: usize = 128;
 
@@ -20,6 +22,9 @@ pub struct Host {
     pub state_home: Option<PathBuf>,
     /// The working directory, which relative paths start from.
     pub cwd: PathBuf,
+    /// Sockets that are open already, as a service manager has handed them over; none unless the caller says so. All are served;
+    /// without an option that names a socket no others are.
+    pub handed_over: Vec<Listen>,
 }
 
 impl Host {
@@ -32,6 +37,7 @@ impl Host {
             cores: thread::available_parallelism().map_or(1, Into::into),
             state_home: state_home(env::var_os("XDG_STATE_HOME").map(Into::into), env::var_os("HOME").map(Into::into)),
             cwd: env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            handed_over: Vec::new(),
         }
     }
 

@@ -134,7 +134,7 @@ impl PostgreyArgs {
         let state = host.absolute(&self.dbdir).join("irongrey");
         check::checked(Settings {
             program: "postgrey",
-            listen: check::sockets(&self.inet, unix)?,
+            listen: check::sockets(&self.inet, unix, host)?,
             listen_queue_size: self.listen_queue_size,
             socket_mode: self.socketmode,
             socket_group: None,

@@ -187,10 +187,10 @@ impl ServeArgs {
     }
 
     fn listen(&self, host: &Host) -> Result<Vec<Listen>, ConfigError> {
-        if self.inet.is_empty() && self.unix.is_empty() {
-            return check::sockets(&[Inet::new(Ipv4Addr::LOCALHOST, PORT)], std::iter::empty());
+        if self.inet.is_empty() && self.unix.is_empty() && host.handed_over.is_empty() {
+            return check::sockets(&[Inet::new(Ipv4Addr::LOCALHOST, PORT)], std::iter::empty(), host);
         }
-        check::sockets(&self.inet, self.unix.iter().map(|path| Listen::Unix(host.absolute(path))))
+        check::sockets(&self.inet, self.unix.iter().map(|path| Listen::Unix(host.absolute(path))), host)
     }
 
     fn terms(&self) -> Terms {

@@ -30,6 +30,9 @@ pub enum DaemonizeError {
     /// The background process was killed before it served.
     #[error("the background process was ended by signal {0} before it served")]
     Killed(i32),
+    /// The background process cannot be given them.
+    #[error("sockets are handed over (LISTEN_FDS) to a foreground process only; start without --daemonize")]
+    HandedOver,
     /// The child could not detach itself.
     #[error("cannot detach from the terminal: {0}")]
     Detach(#[source] io::Error),

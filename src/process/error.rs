@@ -34,7 +34,7 @@ impl RunError {
     /// The exit code: 2 for what the administrator has to put right, 75 for a state in use, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Pidfile(_) => 2,
+            Self::Config(_) | Self::Pidfile(_) | Self::Daemonize(DaemonizeError::HandedOver) => 2,
             Self::Privileges(error) => error.exit_code(),
             Self::Store(error) => error.exit_code(),
             Self::Daemonize(_)

@@ -14,7 +14,8 @@ use nix::unistd::{self, Gid, Group, Uid, User};
 use thiserror::Error;
 
 use super::Notices;
-use crate::config::{Listen, ProcessSettings};
+use crate::config::ProcessSettings;
+use crate::worker::Bound;
 
 /// Users that a daemon started as root becomes if none is named: the first that exists.
 const DEFAULT_USERS: [&str; 3] = ["irongrey", "postgrey", "nobody"];
@@ -151,13 +152,10 @@ pub(crate) fn socket_group(named: Option<&str>, identity: Option<&Identity>) -> 
     Ok(named.or(identity.map(|identity| identity.gid)).map(Gid::as_raw))
 }
 
-/// Gives the unix sockets to the user that the daemon becomes.
-pub(crate) fn give_sockets(listen: &[Listen], identity: Option<&Identity>) -> Result<(), PrivilegeError> {
-    let Some(identity) = identity else { return Ok(()) };
-    for socket in listen {
-        if let Listen::Unix(path) = socket {
-            give_socket(path, Some(identity))?;
-        }
+/// Gives the unix sockets that the daemon has made to the user that it becomes.
+pub(crate) fn give_sockets(listeners: &[Bound], identity: Option<&Identity>) -> Result<(), PrivilegeError> {
+    for path in listeners.iter().filter_map(Bound::file) {
+        give_socket(path, identity)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, umask};
 
 use super::confine::confine;
 use super::privileges::{self, Identity};
-use super::{Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir, tools};
+use super::{DaemonizeError, Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir, tools};
 use crate::clock::UnixSecs;
 use crate::config::lists::{self, Source};
 use crate::config::{self, Asked, Configured, Host, Listen, Settings};
@@ -21,17 +21,20 @@ use crate::control::{self, Control, Desk, ReleaseBook, Reload, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::store::{self, Store};
-use crate::worker::{self, Bound, Live, PATIENCE, Running, Shared, WorkerParts};
+use crate::worker::{self, BindError, Bound, Inherited, Live, PATIENCE, Running, Shared, WorkerParts};
 
 /// Runs the daemon until it is told to stop. With `--daemonize` the code is that of the background process if it failed.
-pub fn run(asked: &Asked, host: &Host) -> Result<ExitCode, RunError> {
+/// `inherited` are the sockets that were handed over, as `host` names them.
+pub fn run(asked: &Asked, host: &Host, inherited: Inherited) -> Result<ExitCode, RunError> {
     let configured = asked.read(host)?;
     let wanted = Wanted { asked, host, configured: &configured };
     if !configured.settings.process.daemonize {
-        serve(wanted, || Ok(()))?;
+        serve(wanted, inherited, || Ok(()))?;
+    } else if !inherited.is_empty() {
+        return Err(DaemonizeError::HandedOver.into());
     } else if daemonize::is_child() {
         daemonize::detach()?;
-        serve(wanted, || Ok(daemonize::report_ready()?))?;
+        serve(wanted, inherited, || Ok(daemonize::report_ready()?))?;
     } else {
         return Ok(daemonize::start_child()?);
     }
@@ -57,10 +60,15 @@ struct Prepared {
     notices: Notices,
 }
 
-fn serve(wanted: Wanted<'_>, ready: impl FnOnce() -> Result<(), RunError>) -> Result<(), RunError> {
+fn serve(
+    wanted: Wanted<'_>,
+    inherited: Inherited,
+    ready: impl FnOnce() -> Result<(), RunError>,
+) -> Result<(), RunError> {
     let settings = &wanted.configured.settings;
     control::hold_signals().map_err(RunError::Threads)?;
-    let Prepared { listeners, control, max_connections, live, sources, mut pidfile, notices } = prepare(settings)?;
+    let Prepared { listeners, control, max_connections, live, sources, mut pidfile, notices } =
+        prepare(settings, inherited)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
     panics::end_on_panic();
     for (level, text) in notices {
@@ -74,7 +82,7 @@ fn serve(wanted: Wanted<'_>, ready: impl FnOnce() -> Result<(), RunError>) -> Re
     }
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
-    let addresses = addresses(&settings.listen, &listeners).join(" ");
+    let addresses = addresses(&listeners).join(" ");
     let wiring = Wiring { wanted, listeners, control, max_connections, live, sources, producers };
     let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -145,22 +153,21 @@ impl Threads {
 }
 
 /// All that may need root. Ends with the daemon's own user and group.
-fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
+fn prepare(settings: &Settings, inherited: Inherited) -> Result<Prepared, RunError> {
     let mut notices = Notices::new();
     // The directories above the state are everybody's to pass through, whatever the administrator's own files are.
     umask(Mode::from_bits_truncate(0o022));
     let identity = privileges::choose(&settings.process, &mut notices)?;
     let max_connections = limits::raise_open_files(settings.max_connections, settings.workers, &mut notices);
     let group = privileges::socket_group(settings.socket_group.as_deref(), identity.as_ref())?;
-    let bind = |socket| worker::bind(socket, settings.socket_mode, group, settings.listen_queue_size);
-    let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-    privileges::give_sockets(&settings.listen, identity.as_ref())?;
+    let listeners = listen(settings, inherited, group)?;
+    privileges::give_sockets(&listeners, identity.as_ref())?;
     state_dir::prepare(&settings.state.dir, identity.as_ref())?;
     let control = tools::bind(settings, identity.as_ref(), &mut notices)?;
     let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
     let (live, sources) = control::load(settings, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
-    confine(settings, &mut notices)?;
+    confine(settings, &listeners, &mut notices)?;
     let again = "SIGHUP will not read everything again";
     for error in lists::unreadable(&sources) {
         notices.push((Level::Warn, format!("{again}: {error}")));
@@ -186,12 +193,15 @@ fn prepare(settings: &Settings) -> Result<Prepared, RunError> {
     Ok(Prepared { listeners, control, max_connections, live, sources, pidfile, notices })
 }
 
+/// All sockets: those that were handed over, then those of the settings that are not among them.
+fn listen(settings: &Settings, inherited: Inherited, group: Option<u32>) -> Result<Vec<Bound>, BindError> {
+    let backlog = settings.listen_queue_size;
+    let own: Vec<_> = settings.listen.iter().filter(|listen| !inherited.serve(listen)).collect();
+    let own = own.into_iter().map(|listen| worker::bind(listen, settings.socket_mode, group, backlog));
+    inherited.bound(backlog).into_iter().chain(own).collect()
+}
+
 /// Where connections are really taken: a port of 0 has become one by now.
-pub(crate) fn addresses(listen: &[Listen], bound: &[Bound]) -> Vec<String> {
-    let address = |(listen, bound): (&Listen, &Bound)| match (listen, bound) {
-        (Listen::Inet(asked), Bound::Tcp(socket)) => socket.local_addr().unwrap_or(*asked).to_string(),
-        (Listen::Inet(asked), Bound::Unix(..)) => asked.to_string(),
-        (Listen::Unix(path), _) => path.display().to_string(),
-    };
-    listen.iter().zip(bound).map(address).collect()
+pub(crate) fn addresses(listeners: &[Bound]) -> Vec<String> {
+    listeners.iter().filter_map(Bound::address).map(|address| address.to_string()).collect()
 }

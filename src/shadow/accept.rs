@@ -11,7 +11,7 @@ use super::client::Client;
 use super::seats::Seats;
 use super::stream::Stream;
 use super::{Alive, Shared};
-use crate::worker::{Bound, SocketFile, Warning};
+use crate::worker::{Bound, Keeper, Listening, Warning};
 
 /// How long accepting pauses when the system has no descriptor to give.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -20,20 +20,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) enum Acceptor {
     Tcp(TcpListener),
     /// The file goes before the socket does, so that nobody finds one that nobody answers on.
-    Unix(#[expect(dead_code, reason = "held for its end")] SocketFile, UnixListener),
+    Unix(#[expect(dead_code, reason = "held for its end")] Keeper, UnixListener),
 }
 
 impl Acceptor {
     /// To be called inside a tokio runtime.
     pub(super) fn new(bound: Bound) -> io::Result<Self> {
-        Ok(match bound {
-            Bound::Tcp(listener) => {
+        let Bound { listening, keeper } = bound;
+        Ok(match listening {
+            Listening::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
                 Self::Tcp(TcpListener::from_std(listener)?)
             }
-            Bound::Unix(file, listener) => {
+            Listening::Unix(listener) => {
                 listener.set_nonblocking(true)?;
-                Self::Unix(file, UnixListener::from_std(listener)?)
+                Self::Unix(keeper, UnixListener::from_std(listener)?)
             }
         })
     }

@@ -67,7 +67,7 @@ pub fn run(settings: &ShadowSettings) -> Result<(), ShadowError> {
     let group = privileges::socket_group(settings.socket_group.as_deref(), identity.as_ref())?;
     let bind = |socket| worker::bind(socket, settings.socket_mode, group, settings.listen_queue_size);
     let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-    privileges::give_sockets(&settings.listen, identity.as_ref())?;
+    privileges::give_sockets(&listeners, identity.as_ref())?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
     if settings.listen.iter().any(|socket| matches!(socket, Listen::Inet(address) if !address.ip().is_loopback())) {
         let text =
@@ -97,7 +97,7 @@ async fn serve(
     let (alive, mut all_gone) = mpsc::channel(1);
     let alive = Alive { stop: stopped, _alive: alive };
     let seats = Arc::new(Seats::new(max_clients));
-    let at = addresses(&settings.listen, &listeners).join(" ");
+    let at = addresses(&listeners).join(" ");
     let acceptors = listeners.into_iter().map(Acceptor::new).collect::<io::Result<Vec<_>>>()?;
     let accept =
         |acceptor: Acceptor| tokio::spawn(acceptor.run(Arc::clone(&seats), Arc::clone(&shared), alive.clone()));

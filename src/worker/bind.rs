@@ -12,28 +12,33 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use thiserror::Error;
 
 use crate::config::Listen;
 
 /// A socket that connections can be made to. They wait in its queue until [`start`](super::start).
 #[derive(Debug)]
-pub enum Bound {
-    /// A TCP socket.
-    Tcp(TcpListener),
-    /// A unix socket's file and the socket.
-    Unix(SocketFile, UnixListener),
+pub struct Bound {
+    /// First, as the file of a unix socket goes before it: nobody finds one that nobody answers on.
+    pub(crate) keeper: Keeper,
+    pub(crate) listening: Listening,
 }
 
-impl Bound {
-    /// A unix socket and its file.
-    pub fn into_unix(self) -> Option<(SocketFile, UnixListener)> {
-        match self {
-            Self::Tcp(_) => None,
-            Self::Unix(file, socket) => Some((file, socket)),
-        }
-    }
+/// The socket itself.
+#[derive(Debug)]
+pub(crate) enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Who keeps a socket when the daemon ends.
+#[derive(Debug)]
+pub(crate) enum Keeper {
+    /// Nobody. A unix socket has a file, which goes with it.
+    Nobody(Option<SocketFile>),
+    /// The service manager that has handed it over.
+    Manager,
 }
 
 /// The file of a unix socket; removed when this is dropped.
@@ -50,6 +55,9 @@ pub enum BindError {
     /// The address is taken.
     #[error("cannot listen on {0}: another program does (postgrey?); stop it or choose another port")]
     InetInUse(SocketAddr),
+    /// The system refuses the queue of a socket that was handed over.
+    #[error("cannot accept on {0}, which was handed over (LISTEN_FDS): {1}; choose another --listen-queue-size")]
+    Inherited(Listen, #[source] io::Error),
     /// The address is not this host's.
     #[error("cannot listen on {0}: no interface of this host has this address; use one that `ip address` shows")]
     NotOurs(SocketAddr),
@@ -91,6 +99,46 @@ pub enum BindError {
     },
 }
 
+impl Listening {
+    pub(super) fn socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(listener) => SockRef::from(listener),
+            Self::Unix(listener) => SockRef::from(listener),
+        }
+    }
+
+    /// `None` for a unix socket without a path, and if the system does not tell.
+    pub(super) fn address(&self) -> Option<Listen> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok().map(Listen::Inet),
+            Self::Unix(listener) => Some(Listen::Unix(listener.local_addr().ok()?.as_pathname()?.into())),
+        }
+    }
+}
+
+impl Bound {
+    /// Where connections are really taken: a port of 0 has become one by now. `None` if the system does not tell.
+    pub fn address(&self) -> Option<Listen> {
+        self.listening.address()
+    }
+
+    /// A unix socket of the daemon's own, and its file.
+    pub fn into_unix(self) -> Option<(SocketFile, UnixListener)> {
+        match (self.keeper, self.listening) {
+            (Keeper::Nobody(Some(file)), Listening::Unix(socket)) => Some((file, socket)),
+            _ => None,
+        }
+    }
+
+    /// The file that is the daemon's own to give away and to remove at the end.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.keeper {
+            Keeper::Nobody(file) => file.as_ref().map(|file| file.path.as_path()),
+            Keeper::Manager => None,
+        }
+    }
+}
+
 /// Binds one socket and lets up to `backlog` connections wait. `mode` and `group` (an id) are those of a unix socket's file.
 pub fn bind(listen: &Listen, mode: u32, group: Option<u32>, backlog: i32) -> Result<Bound, BindError> {
     match listen {
@@ -107,7 +155,7 @@ fn inet(address: SocketAddr, backlog: i32) -> io::Result<Bound> {
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
-    Ok(Bound::Tcp(socket.into()))
+    Ok(Bound { listening: Listening::Tcp(socket.into()), keeper: Keeper::Nobody(None) })
 }
 
 fn inet_error(address: SocketAddr, source: io::Error) -> BindError {
@@ -135,7 +183,7 @@ fn unix(path: &Path, mode: u32, group: Option<u32>, backlog: i32) -> Result<Boun
     let bits = Mode::from_bits_truncate(mode);
     fchmodat(AT_FDCWD, path, bits, FchmodatFlags::NoFollowSymlink).map_err(|errno| access(errno.into()))?;
     socket.listen(backlog).map_err(error)?;
-    Ok(Bound::Unix(file, socket.into()))
+    Ok(Bound { listening: Listening::Unix(socket.into()), keeper: Keeper::Nobody(Some(file)) })
 }
 
 /// Removes what a killed daemon left at `path`.

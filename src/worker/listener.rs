@@ -80,7 +80,7 @@ impl Listener {
         Arc::clone(&self.waker)
     }
 
-    /// Accepts until woken by its waker. Unix sockets are removed from the file system at the end.
+    /// Accepts until woken by its waker. The files of unix sockets that end with it are removed at the end.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(BATCH);
         let mut after = After::Wait;
@@ -111,9 +111,11 @@ impl Listener {
         self.counters.add(Counter::Closed, unserved as u64);
     }
 
-    /// Takes what the kernel has accepted already, with the requests that those peers may have sent.
+    /// Takes what the kernel has accepted already, with the requests that those peers may have sent. On a socket that lives on
+    /// they wait for the next daemon.
     fn accept_last(&mut self) {
         let end = Instant::now() + LAST_BATCHES;
+        self.sockets.retain(Socket::ends_here);
         self.sockets.iter_mut().for_each(Socket::note_ready);
         while Instant::now() < end {
             match self.accept_batch() {

@@ -12,7 +12,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `bind.rs`, `socket.rs` | sockets to accept on |
+//! | `bind.rs`, `inherited.rs`, `socket.rs` | sockets to accept on: own ones, and those of a service manager |
 //! | `listener.rs`, `seats.rs`, `inbox.rs` | accepting, the limit on connections, handing over |
 //! | `event_loop.rs`, `floor.rs` | one worker: waiting, and its connections by readiness and deadline |
 //! | `conn.rs`, `conn/replies.rs`, `stream.rs`, `pool.rs` | one connection, its replies, its socket and its buffers |
@@ -27,6 +27,7 @@ mod conn;
 mod event_loop;
 mod floor;
 mod inbox;
+mod inherited;
 mod listener;
 mod pool;
 mod seats;
@@ -47,6 +48,8 @@ use mio::Waker;
 use thiserror::Error;
 
 pub use bind::{BindError, Bound, SocketFile, bind};
+pub(crate) use bind::{Keeper, Listening};
+pub use inherited::{InheritError, Inherited};
 pub(crate) use warnings::{Warning, Warnings};
 
 use crate::clock::UnixSecs;

@@ -5,11 +5,13 @@ use std::io::{self, ErrorKind};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 
-use super::bind::{Bound, SocketFile};
+use super::bind::{Bound, Keeper, Listening};
 use super::stream::Stream;
 
 /// One socket to accept on.
 pub(super) struct Socket {
+    /// Before the acceptor, as the file of a unix socket goes before it.
+    keeper: Keeper,
     acceptor: Acceptor,
     /// Events are edge-triggered: set by one, cleared when nobody waits any more.
     ready: bool,
@@ -17,29 +19,34 @@ pub(super) struct Socket {
 
 enum Acceptor {
     Tcp(TcpListener),
-    /// The file goes before the socket does, so that nobody finds one that nobody answers on.
-    Unix(#[expect(dead_code, reason = "held for its end")] SocketFile, UnixListener),
+    Unix(UnixListener),
 }
 
 impl Socket {
     pub(super) fn new(bound: Bound) -> io::Result<Self> {
-        let acceptor = match bound {
-            Bound::Tcp(listener) => {
+        let Bound { listening, keeper } = bound;
+        let acceptor = match listening {
+            Listening::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
                 Acceptor::Tcp(TcpListener::from_std(listener))
             }
-            Bound::Unix(file, listener) => {
+            Listening::Unix(listener) => {
                 listener.set_nonblocking(true)?;
-                Acceptor::Unix(file, UnixListener::from_std(listener))
+                Acceptor::Unix(UnixListener::from_std(listener))
             }
         };
-        Ok(Self { acceptor, ready: true })
+        Ok(Self { keeper, acceptor, ready: true })
+    }
+
+    /// Whether nobody takes the connections in its queue when this daemon does not.
+    pub(super) fn ends_here(&self) -> bool {
+        matches!(self.keeper, Keeper::Nobody(_))
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match &mut self.acceptor {
             Acceptor::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
-            Acceptor::Unix(_, listener) => registry.register(listener, token, Interest::READABLE),
+            Acceptor::Unix(listener) => registry.register(listener, token, Interest::READABLE),
         }
     }
 
@@ -54,7 +61,7 @@ impl Socket {
         }
         let accepted = match &self.acceptor {
             Acceptor::Tcp(listener) => listener.accept().map(|(stream, _)| Stream::tcp(stream)),
-            Acceptor::Unix(_, listener) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
+            Acceptor::Unix(listener) => listener.accept().map(|(stream, _)| Stream::Unix(stream)),
         };
         if accepted.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
             self.ready = false;

@@ -100,8 +100,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: &Address) -> Self {
-        let stream = Stream::connect(address).unwrap_or_else(|error| panic!("cannot connect to {address:?}: {error}"));
-        Self { stream, read: Vec::new() }
+        Self::try_connect(address).unwrap_or_else(|error| panic!("cannot connect to {address:?}: {error}"))
+    }
+
+    pub(crate) fn try_connect(address: &Address) -> io::Result<Self> {
+        Stream::connect(address).map(|stream| Self { stream, read: Vec::new() })
     }
 
     pub(crate) fn stream(&mut self) -> &mut Stream {

@@ -8,7 +8,8 @@ use landlock::{
 };
 use nix::libc;
 
-use crate::config::{Listen, Settings};
+use crate::config::Settings;
+use crate::worker::Bound;
 
 /// What is asked of the kernel; an older one gives what it has.
 const KNOWN: ABI = ABI::V6;
@@ -22,7 +23,7 @@ const TIME_ZONE: [&str; 4] = ["/etc/localtime", "/usr/share/zoneinfo", "/usr/sha
 
 /// From now on only what the settings name can be opened, made or removed. False if the kernel has no Landlock, or
 /// no more of it, as whoever started the daemon has used it up.
-pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
+pub(super) fn confine(settings: &Settings, listeners: &[Bound]) -> Result<bool, RulesetError> {
     let all = AccessFs::from_all(KNOWN);
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let remove = AccessFs::RemoveFile;
@@ -37,7 +38,7 @@ pub(super) fn confine(settings: &Settings) -> Result<bool, RulesetError> {
         .add_rules(path_beneath_rules(TIME_ZONE, read))?
         .add_rules(path_beneath_rules([PROGRAM], AccessFs::ReadFile))?
         .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?
-        .add_rules(path_beneath_rules(removed_at_the_end(settings), remove))?
+        .add_rules(path_beneath_rules(removed_at_the_end(settings, listeners), remove))?
         .restrict_self();
     match restricted {
         Ok(status) => Ok(status.ruleset != RulesetStatus::NotEnforced),
@@ -63,12 +64,9 @@ fn read_directories(settings: &Settings) -> Vec<PathBuf> {
     paths.flatten().filter_map(|path| Some(path.parent()?.to_owned())).collect()
 }
 
-/// Where the process id and the unix sockets are.
-fn removed_at_the_end(settings: &Settings) -> Vec<PathBuf> {
-    let sockets = settings.listen.iter().filter_map(|socket| match socket {
-        Listen::Unix(path) => Some(path.as_path()),
-        Listen::Inet(_) => None,
-    });
+/// Where the process id and the daemon's own unix sockets are.
+fn removed_at_the_end(settings: &Settings, listeners: &[Bound]) -> Vec<PathBuf> {
+    let sockets = listeners.iter().filter_map(Bound::file);
     let others = settings.process.pidfile.as_deref().into_iter().chain([settings.control.path.as_path()]);
     sockets.chain(others).filter_map(Path::parent).map(Path::to_owned).collect()
 }
@@ -101,7 +99,7 @@ mod tests {
         let settings = settings(dir.path());
         let confined = thread::spawn(move || {
             set_no_new_privs().unwrap();
-            confine(&settings).unwrap().then(look)
+            confine(&settings, &[]).unwrap().then(look)
         });
         Some([confined.join().unwrap()?, look()])
     }
@@ -135,7 +133,7 @@ mod tests {
                 let ruleset = Ruleset::default().handle_access(AccessFs::MakeSock).unwrap().create().unwrap();
                 ruleset.restrict_self().unwrap();
             }
-            confine(&settings).unwrap()
+            confine(&settings, &[]).unwrap()
         });
         assert!(!nested.join().unwrap());
     }

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use super::Notices;
 use crate::config::Settings;
+use crate::worker::Bound;
 
 /// The system does not let the process give something up.
 #[derive(Debug, Error)]
@@ -34,15 +35,15 @@ impl ConfineError {
     }
 }
 
-/// Gives up what the daemon does not need.
-pub(super) fn confine(settings: &Settings, notices: &mut Notices) -> Result<(), ConfineError> {
+/// Gives up what a daemon that serves on `listeners` does not need.
+pub(super) fn confine(settings: &Settings, listeners: &[Bound], notices: &mut Notices) -> Result<(), ConfineError> {
     nix::sys::prctl::set_no_new_privs().map_err(ConfineError::new("new privileges", ""))?;
     // A core file would hold the key, and a process of the same user could read it in the memory.
     nix::sys::prctl::set_dumpable(false).map_err(ConfineError::new("being dumpable", ""))?;
     for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         caps::clear(None, set).map_err(ConfineError::new("capabilities", ""))?;
     }
-    if !files::confine(settings).map_err(ConfineError::new("access to other files", ""))? {
+    if !files::confine(settings, listeners).map_err(ConfineError::new("access to other files", ""))? {
         let text = "there is no Landlock here, or 16 layers of it already: the daemon may touch whatever its user may";
         notices.push((Level::Info, text.to_owned()));
     }

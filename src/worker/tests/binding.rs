@@ -10,9 +10,9 @@ use crate::config::Listen;
 use crate::worker::{BindError, Bound, bind};
 
 fn port(bound: &Bound) -> u16 {
-    match bound {
-        Bound::Tcp(listener) => listener.local_addr().unwrap().port(),
-        Bound::Unix(..) => panic!("a unix socket"),
+    match bound.address() {
+        Some(Listen::Inet(address)) => address.port(),
+        other => panic!("no TCP socket: {other:?}"),
     }
 }
 

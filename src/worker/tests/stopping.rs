@@ -1,11 +1,17 @@
 //! The end.
 
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::support::*;
 use crate::metrics::Counter;
+use crate::worker::bind::{Bound, Keeper, Listening};
+use crate::worker::listener::Listener;
+use crate::worker::seats::Seats;
+use crate::worker::warnings::Warnings;
 
 #[test]
 fn what_has_been_received_is_answered_before_the_end() {
@@ -21,7 +27,7 @@ fn what_has_been_received_is_answered_before_the_end() {
         for client in &mut clients {
             assert_eq!(client.rest(), String::from_utf8(replies(0..1000)).unwrap());
         }
-        assert!(std::net::TcpStream::connect(address).is_err());
+        assert!(TcpStream::connect(address).is_err());
     }
 }
 
@@ -66,4 +72,20 @@ fn a_peer_that_reads_gets_all_its_replies_at_the_end() {
     });
     server.stop();
     assert_eq!(reading.join().unwrap().len(), 60_000 * DUNNO.len());
+}
+
+/// Here nobody is there to serve what is accepted, so it is gone.
+#[test]
+fn what_waits_on_a_socket_that_lives_on_is_left_to_the_next_daemon() {
+    for (keeper, is_left) in [(Keeper::Manager, true), (Keeper::Nobody(None), false)] {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _waits = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+        let bound = Bound { listening: Listening::Tcp(socket.try_clone().unwrap()), keeper };
+        let seats = Arc::new(Seats::new(1));
+        let listener = Listener::new(vec![bound], Vec::new(), seats, Arc::default(), Arc::new(Warnings::new()));
+        let listener = listener.unwrap();
+        listener.waker().wake().unwrap();
+        listener.run();
+        assert_eq!(socket.accept().is_ok(), is_left);
+    }
 }

@@ -20,7 +20,7 @@ use crate::logs::Producer;
 use crate::metrics::{Counter, Counters};
 use crate::policy::Replies;
 use crate::store::Store;
-use crate::worker::{Bound, Live, PATIENCE, Running, Shared, WorkerParts, bind, start};
+use crate::worker::{Live, PATIENCE, Running, Shared, WorkerParts, bind, start};
 
 /// No test waits longer for anything.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -66,8 +66,7 @@ impl Server {
         let path = dir.path().join("socket");
         let tcp = bind(&Listen::Inet((Ipv4Addr::LOCALHOST, 0).into()), 0, None, 4096).unwrap();
         let unix = bind(&Listen::Unix(path.clone()), 0o600, None, 4096).unwrap();
-        let Bound::Tcp(listener) = &tcp else { panic!("an inet socket is TCP") };
-        let address = listener.local_addr().unwrap();
+        let Some(Listen::Inet(address)) = tcp.address() else { panic!("an inet socket is TCP") };
 
         let settings = StateSettings { dir: dir.path().join("state"), max_size: 256 << 20, sync: options.sync };
         let store = Store::open(&settings, &TERMS, options.workers, UnixSecs::now()).unwrap();
