@@ -41,7 +41,7 @@
 //! | [`cli`] | words to arguments |
 //! | [`config`] | arguments and whitelist files to validated values |
 //! | [`process`] | the one place that wires the threads; privileges, background, exit codes |
-//! | [`control`] | signals, reload, timers, upkeep; in the daemon the only user of tokio |
+//! | [`control`] | signals, reload, timers, upkeep, what a service manager is told; in the daemon the only user of tokio |
 //! | [`worker`] | the event loops and the listener |
 //! | [`policy`] | the wire: bytes to request, verdict to bytes |
 //! | [`grey`] | the decision; neither I/O nor a clock |

@@ -1,8 +1,9 @@
-//! The daemon under a service manager: sockets that are handed over.
+//! The daemon under a service manager: sockets that are handed over, what it tells about its life, and the units themselves.
 //!
-//! The tests are the service manager: they hold the listening sockets.
+//! The tests are the service manager: they hold the listening sockets and the socket that notifications come in on.
 
 mod activation;
+mod notify;
 mod restart;
 
 use std::os::fd::OwnedFd;
@@ -22,6 +23,7 @@ const HAND_OVER: &str = r#"export LISTEN_PID=$$ LISTEN_FDS="$0"; exec "$@" 3<&0 
 /// How `irongrey serve` is started, any number of times on one state.
 struct Service {
     command: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     sockets: Vec<OwnedFd>,
 }
 
@@ -35,12 +37,17 @@ impl Service {
         if crate::support::is_root() {
             command.push("--user=root".to_owned());
         }
-        Self { command, sockets: Vec::new() }
+        Self { command, environment: Vec::new(), sockets: Vec::new() }
     }
 
     /// More options.
     fn with<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
         self.command.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    fn environment(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -58,7 +65,7 @@ impl Service {
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDNAMES"] {
             command.env_remove(name);
         }
-        command.stderr(Stdio::piped());
+        command.envs(self.environment.iter().cloned()).stderr(Stdio::piped());
         command
     }
 

@@ -5,6 +5,7 @@ mod desk;
 mod reload;
 mod signals;
 mod socket;
+mod supervisor;
 mod upkeep;
 
 use std::io;
@@ -18,10 +19,11 @@ pub use desk::{Desk, ReleaseBook};
 pub use reload::{Reload, load};
 pub use signals::hold as hold_signals;
 use signals::{Event, Signals};
+pub use supervisor::Supervisor;
 pub use upkeep::Upkeep;
 
 use crate::metrics::Registry;
-use crate::worker::{Bound, SocketFile};
+use crate::worker::{Bound, Running, SocketFile};
 
 /// How often the counters are logged.
 const COUNTERS_EVERY: Duration = Duration::from_secs(600);
@@ -54,22 +56,29 @@ impl Control {
         Ok(Self { runtime, signals, reload, counters, _socket: socket })
     }
 
-    /// Acts on signals and timers until the daemon is told to stop.
-    pub fn run(self) {
+    /// Acts on signals and timers until the daemon is told to stop, and tells the supervisor about it.
+    pub fn run(self, mut supervisor: Supervisor, workers: &Running) {
         let Self { runtime, mut signals, mut reload, counters, _socket } = self;
         runtime.block_on(async {
             let mut report = interval_at(Instant::now() + COUNTERS_EVERY, COUNTERS_EVERY);
+            let mut watch = supervisor.watch();
+            supervisor.ready(&counters.totals());
             loop {
                 tokio::select! {
                     event = signals.next() => match event {
                         Event::Stop(signal) => {
                             log::info!("stopping on {signal}");
+                            supervisor.stopping();
                             return;
                         }
-                        // Blocks the timers for the time of reading the files, and nobody else.
-                        Event::Reload => reload.run(),
+                        Event::Reload => {
+                            supervisor.reloading();
+                            // Blocks the timers for the time of reading the files, and nobody else.
+                            supervisor.reloaded(reload.run(), &counters.totals());
+                        }
                     },
                     _ = report.tick() => log::info!("counters: {}", counters.totals()),
+                    _ = watch.tick() => supervisor.alive(&workers.silent_workers(), &counters.totals()),
                 }
             }
         });

@@ -53,8 +53,8 @@ impl Reload {
     }
 
     /// Reads everything again and publishes it. Logs what has changed and what needs a restart, or file, line and reason why
-    /// nothing has.
-    pub(super) fn run(&mut self) {
+    /// nothing has, and gives false then.
+    pub(super) fn run(&mut self) -> bool {
         match self.read() {
             Ok((configured, live, sources)) => {
                 // First, so that no worker finds something alive by new times that upkeep drops by old ones.
@@ -67,11 +67,13 @@ impl Reload {
                 self.sources = sources;
                 self.tell(configured);
                 log::info!("configuration and whitelists reloaded");
+                true
             }
             Err(error) => {
                 for line in error.to_string().lines() {
                     log::error!("not reloaded, everything stays as it was: {line}");
                 }
+                false
             }
         }
     }

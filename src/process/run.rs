@@ -17,7 +17,7 @@ use super::{DaemonizeError, Notices, RunError, daemonize, limits, panics, pidfil
 use crate::clock::UnixSecs;
 use crate::config::lists::{self, Source};
 use crate::config::{self, Asked, Configured, Host, Listen, Settings};
-use crate::control::{self, Control, Desk, ReleaseBook, Reload, Upkeep};
+use crate::control::{self, Control, Desk, ReleaseBook, Reload, Supervisor, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::store::{self, Store};
@@ -57,6 +57,7 @@ struct Prepared {
     live: Live,
     sources: Vec<Source>,
     pidfile: Option<Pidfile>,
+    supervisor: Supervisor,
     notices: Notices,
 }
 
@@ -67,7 +68,7 @@ fn serve(
 ) -> Result<(), RunError> {
     let settings = &wanted.configured.settings;
     control::hold_signals().map_err(RunError::Threads)?;
-    let Prepared { listeners, control, max_connections, live, sources, mut pidfile, notices } =
+    let Prepared { listeners, control, max_connections, live, sources, mut pidfile, mut supervisor, notices } =
         prepare(settings, inherited)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
     panics::end_on_panic();
@@ -83,13 +84,14 @@ fn serve(
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
     let addresses = addresses(&listeners).join(" ");
+    supervisor.serves_on(&addresses);
     let wiring = Wiring { wanted, listeners, control, max_connections, live, sources, producers };
     let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
     log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
     ready()?;
 
-    threads.run_until_stopped();
+    threads.run_until_stopped(supervisor);
     store.close();
     log::info!("stopped; counters: {}", counters.totals());
     log.stop();
@@ -145,8 +147,8 @@ impl Threads {
     }
 
     /// Workers end first: until then they may need the spares that upkeep makes.
-    fn run_until_stopped(self) {
-        self.control.run();
+    fn run_until_stopped(self, supervisor: Supervisor) {
+        self.control.run(supervisor, &self.workers);
         self.workers.stop();
         self.upkeep.stop();
     }
@@ -167,6 +169,7 @@ fn prepare(settings: &Settings, inherited: Inherited) -> Result<Prepared, RunErr
     let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
     let (live, sources) = control::load(settings, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
+    let supervisor = Supervisor::reach(&mut notices);
     confine(settings, &listeners, &mut notices)?;
     let again = "SIGHUP will not read everything again";
     for error in lists::unreadable(&sources) {
@@ -190,7 +193,7 @@ fn prepare(settings: &Settings, inherited: Inherited) -> Result<Prepared, RunErr
             "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
         notices.push((Level::Warn, text.to_owned()));
     }
-    Ok(Prepared { listeners, control, max_connections, live, sources, pidfile, notices })
+    Ok(Prepared { listeners, control, max_connections, live, sources, pidfile, supervisor, notices })
 }
 
 /// All sockets: those that were handed over, then those of the settings that are not among them.

@@ -113,6 +113,7 @@ impl EventLoop {
             match message {
                 Message::Serve(stream, seat) => floor.welcome(stream, seat, &turn, &house),
                 Message::Evict(victim) => floor.evict(victim, &turn, &house),
+                Message::GiveSign => inbox.give_sign(),
             }
         }
         if let Some(commits) = store.commits() {

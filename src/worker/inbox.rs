@@ -1,4 +1,4 @@
-//! [`Inbox`]: how the listener and the one who stops the daemon reach a worker that waits in its poll.
+//! [`Inbox`]: how the listener and control reach a worker that waits in its poll.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,6 +20,8 @@ pub(super) enum Message {
     Serve(Stream, u32),
     /// Close the connection on this seat unless it was active since.
     Evict(Occupied),
+    /// Show that this is read.
+    GiveSign,
 }
 
 /// The listener's end of one worker, and the worker's own.
@@ -28,6 +30,8 @@ pub(super) struct Inbox {
     queue: SegQueue<Message>,
     waker: Waker,
     stopping: AtomicBool,
+    /// A sign of life was asked for and has not been given yet.
+    owes_sign: AtomicBool,
     connections: CachePadded<AtomicUsize>,
 }
 
@@ -37,6 +41,7 @@ impl Inbox {
             queue: SegQueue::new(),
             waker: Waker::new(registry, WAKER)?,
             stopping: AtomicBool::new(false),
+            owes_sign: AtomicBool::new(false),
             connections: CachePadded::default(),
         })
     }
@@ -55,6 +60,20 @@ impl Inbox {
     pub(super) fn evict(&self, victim: Occupied) {
         self.queue.push(Message::Evict(victim));
         self.wake();
+    }
+
+    /// Whether the worker has given the sign of life that it was asked for the last time; asks for another one then.
+    pub(super) fn ask_for_sign(&self) -> bool {
+        if self.owes_sign.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        self.queue.push(Message::GiveSign);
+        self.wake();
+        true
+    }
+
+    pub(super) fn give_sign(&self) {
+        self.owes_sign.store(false, Ordering::Relaxed);
     }
 
     /// Ends the worker after what it has received is answered. The listener has ended before.

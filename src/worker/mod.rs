@@ -185,6 +185,13 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
 }
 
 impl Running {
+    /// Asks every worker for a sign of life, and gives the numbers of those that still owe the one before it. A worker gives it
+    /// between two turns, so one that hangs in a turn, or has ended, never does.
+    pub fn silent_workers(&self) -> Vec<usize> {
+        let workers = self.workers.iter().enumerate();
+        workers.filter(|(_, (inbox, _))| !inbox.ask_for_sign()).map(|(index, _)| index).collect()
+    }
+
     /// Stops accepting, answers what has been received and ends all threads: within about a second, whatever peers do.
     pub fn stop(self) {
         drop(self);
