@@ -155,6 +155,11 @@ pub fn parse(words: Vec<OsString>, environment: &Environment) -> Result<Command,
     Ok(command)
 }
 
+/// The definition of the whole command line, of which man pages and completions are made.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// The command line that postgrey's options are read from.
 fn postgrey_words(words: impl Iterator<Item = OsString>, environment: &Environment) -> Vec<OsString> {
     let command = PostgreyArgs::augment_args(Cli::command());
