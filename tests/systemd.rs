@@ -5,6 +5,7 @@
 mod activation;
 mod notify;
 mod restart;
+mod units;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;

@@ -31,7 +31,7 @@ pub struct ServeArgs {
     /// Configuration file [default: /etc/irongrey/irongrey.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Listen on a TCP socket; repeatable [default: 127.0.0.1:10023 if no socket is named]
+    /// Listen on a TCP socket; repeatable [default: 127.0.0.1:10023 if no socket is named or handed over]
     #[arg(long, value_name = "[HOST:]PORT")]
     pub inet: Vec<Inet>,
     /// Listen on a unix socket; repeatable
