@@ -14,6 +14,7 @@ pub(super) fn host() -> Host {
         state_home: Some(PathBuf::from("/home/me/.local/state")),
         cwd: PathBuf::from("/work"),
         handed_over: Vec::new(),
+        listening: None,
     }
 }
 
@@ -267,6 +268,16 @@ fn the_test_clock_stays_on_this_machine() {
             assert!(error.contains("--test-clock") && error.contains("loopback"), "{error}");
         }
     }
+}
+
+#[test]
+fn a_daemon_that_listens_looks_no_name_up_again() {
+    let parsed =
+        parse(["irongrey", "serve", "--inet=nosuch.invalid:7"].map(OsString::from).into(), &Environment::default());
+    let Ok(Command::Serve(args)) = parsed else { unreachable!("a daemon") };
+    assert!(args.settings(&host()).is_err());
+    let at_work = Host { listening: Some(vec![inet("192.0.2.1:7")]), ..host() };
+    assert_eq!(args.settings(&at_work).unwrap().listen, [inet("192.0.2.1:7")]);
 }
 
 #[test]

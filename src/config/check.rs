@@ -62,6 +62,9 @@ pub(super) fn sockets(
     unix: impl Iterator<Item = Listen>,
     host: &Host,
 ) -> Result<Vec<Listen>, ConfigError> {
+    if let Some(listening) = &host.listening {
+        return Ok(listening.clone());
+    }
     let mut all = Vec::new();
     for inet in inet {
         all.extend(inet.resolve()?.into_iter().map(Listen::Inet));

@@ -25,6 +25,8 @@ pub struct Host {
     /// Sockets that are open already, as a service manager has handed them over; none unless the caller says so. All are served;
     /// without an option that names a socket no others are.
     pub handed_over: Vec<Listen>,
+    /// The sockets of a daemon that listens already: names are looked up once, at start. At work it may not even be able to.
+    pub listening: Option<Vec<Listen>>,
 }
 
 impl Host {
@@ -38,6 +40,7 @@ impl Host {
             state_home: state_home(env::var_os("XDG_STATE_HOME").map(Into::into), env::var_os("HOME").map(Into::into)),
             cwd: env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             handed_over: Vec::new(),
+            listening: None,
         }
     }
 

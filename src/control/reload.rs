@@ -43,7 +43,7 @@ impl Reload {
     ) -> Self {
         Self {
             asked: asked.clone(),
-            host: host.clone(),
+            host: Host { listening: Some(configured.settings.listen.clone()), ..host.clone() },
             shown: configured.shown.clone(),
             rules: configured.settings.rules.clone(),
             sources,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{skipped, tool};
+use crate::support::{call, skipped, tool};
 
 const UNITS: [&str; 3] = ["irongrey.service", "irongrey.socket", "irongrey-postgrey.service"];
 /// What `irongrey.service` may be exposed to at most, of 10.
@@ -43,6 +43,13 @@ fn systemd_understands_every_line() {
     let about_ours: Vec<_> = said.lines().filter(|line| line.contains("irongrey")).collect();
     assert!(about_ours.is_empty(), "{about_ours:#?}");
     assert!(content, "{said}");
+}
+
+#[test]
+fn the_configuration_that_is_installed_is_in_order() {
+    let file = package().join("irongrey.toml").into_os_string().into_string().unwrap();
+    let output = call(&["config", "check", "--config", &file]);
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
