@@ -26,6 +26,21 @@ fn an_import_takes_postgreys_options() {
 }
 
 #[test]
+fn the_daemons_configuration_counts_where_no_option_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("irongrey.toml");
+    std::fs::write(&file, "state = \"/srv/grey\"\nmax-age = 10\nipv4cidr = 32\nmax-state = \"1G\"\n").unwrap();
+    let config = format!("--config={}", file.display());
+    let line = ["import", "postgrey", "db", &config, "--max-age=20"];
+    let Ok(Command::Import(ImportCommand::Postgrey(args))) = import_or_export(&line) else { panic!("not an import") };
+    let settings = args.settings(&host()).unwrap();
+    assert_eq!((settings.state.dir, settings.state.max_size), (PathBuf::from("/srv/grey"), 1 << 30));
+    assert_eq!((settings.terms.max_age, settings.terms.networks.ipv4_prefix), (20 * 86_400, 32));
+    let Ok(Command::Export(args)) = import_or_export(&["export", &config, "--state=/s"]) else { panic!("no export") };
+    assert_eq!(args.settings(&host()).unwrap().state, PathBuf::from("/s"));
+}
+
+#[test]
 fn an_export_goes_where_it_is_told() {
     let Ok(Command::Export(args)) = import_or_export(&["export", "--state=/s", "-o", "file"]) else {
         panic!("no export")

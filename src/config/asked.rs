@@ -1,6 +1,9 @@
 //! [`Asked`]: how the daemon was asked to run, from which its settings are read at start and again at each reload. What stands
 //! on the command line wins over the configuration file.
 
+use std::ffi::OsString;
+use std::path::Path;
+
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 
@@ -31,6 +34,15 @@ pub struct Configured {
 }
 
 impl Asked {
+    /// `irongrey serve` with no other words than these two options, if they are given: what the tools take for the daemon.
+    pub fn of_daemon(config: Option<&Path>, state: Option<&Path>) -> Result<Self, ConfigError> {
+        let named = [("--config", config), ("--state", state)].into_iter();
+        let words = named.filter_map(|(option, path)| Some([OsString::from(option), path?.into()]));
+        let words: Vec<OsString> = words.flatten().collect();
+        let matches = serve::definition().try_get_matches_from(&words)?;
+        Ok(Self::Serve(Box::new(ServeArgs { words, ..ServeArgs::from_arg_matches(&matches)? })))
+    }
+
     /// Reads the configuration file, if there is one, and puts both together.
     pub fn read(&self, host: &Host) -> Result<Configured, ConfigError> {
         match self {
