@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use thiserror::Error;
 
 use super::message::{Answer, Ask};
@@ -18,7 +19,10 @@ const LONGEST_ANSWER: u64 = 16 << 20;
 #[derive(Debug, Error)]
 pub enum AskError {
     /// Nobody listens there.
-    #[error("{}: {source}: no daemon has its control socket there; start it, or name the socket with --control", path.display())]
+    #[error(
+        "{}: {source}: no daemon has its control socket there; start it, or name its state directory with --state or its socket \
+         with --control", path.display()
+    )]
     NoDaemon {
         /// The socket.
         path: PathBuf,
@@ -26,12 +30,21 @@ pub enum AskError {
         source: io::Error,
     },
     /// This user may not.
-    #[error("{}: {source}: ask as root or as a member of the socket's group (control-group)", path.display())]
+    #[error(
+        "{}: {source}: ask as root or as the daemon's user; for others give the daemon a `control-group` and a `control` socket \
+         outside its state directory", path.display()
+    )]
     Forbidden {
         /// The socket.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// It took too long.
+    #[error("{}: no answer within {} s: other tools may keep the daemon busy, so ask again", path.display(), PATIENCE.as_secs())]
+    Late {
+        /// The socket.
+        path: PathBuf,
     },
     /// The connection ended or what came is no answer.
     #[error("{}: no answer: {source}", path.display())]
@@ -49,20 +62,29 @@ pub enum AskError {
 /// Asks the daemon whose control socket is `path`.
 pub fn ask(path: &Path, ask: &Ask) -> Result<Answer, AskError> {
     let own = || path.to_owned();
-    let stream = UnixStream::connect(path).map_err(|source| match source.kind() {
+    let stream = connect(path).map_err(|source| match source.kind() {
         io::ErrorKind::PermissionDenied => AskError::Forbidden { path: own(), source },
+        io::ErrorKind::WouldBlock => AskError::Late { path: own() },
         _ => AskError::NoDaemon { path: own(), source },
     })?;
     match exchange(&stream, ask) {
         Ok(Answer::Error(what)) => Err(AskError::Refused(what)),
         Ok(answer) => Ok(answer),
+        Err(source) if source.kind() == io::ErrorKind::WouldBlock => Err(AskError::Late { path: own() }),
         Err(source) => Err(AskError::Broken { path: own(), source }),
     }
 }
 
+/// Connecting, too, takes as long as the daemon's queue is full.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket.into())
+}
+
 fn exchange(mut stream: &UnixStream, ask: &Ask) -> io::Result<Answer> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = serde_json::to_vec(ask)?;
     line.push(b'\n');
     stream.write_all(&line)?;

@@ -1,7 +1,7 @@
 //! What a tool asks the daemon, and what it is told: one line of JSON each way on the control socket.
 //!
 //! Times are Unix seconds, lengths of time seconds. A tool and a daemon of different versions understand each other as far as
-//! both know a field.
+//! both know a field. What a tool prints with `--json` is the content of an [`Answer`], under the names of the fields here.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ pub enum Answer {
     /// To what changes something: what is so now.
     Done(String),
     /// To [`Ask::Releases`].
-    Releases(Vec<Release>),
+    Releases(ReleaseList),
     /// To [`Ask::Stats`].
     Stats(Box<Stats>),
     /// To a question that cannot be answered: what is wrong with it, and what would be right. Nothing was changed.
@@ -146,6 +146,15 @@ pub struct Counted {
     pub last: u32,
 }
 
+/// Who is released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseList {
+    /// Unix seconds of the look.
+    pub now: u32,
+    /// Senders, then recipients, by name.
+    pub releases: Vec<Release>,
+}
+
 /// A sender or a recipient that is released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
@@ -187,7 +196,7 @@ pub struct Stats {
 }
 
 /// How values are spread, to within a fifth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
     /// How many.
     pub count: u64,
@@ -197,6 +206,9 @@ pub struct Spread {
     pub p99: u64,
     /// None is.
     pub max: u64,
+    /// Ranges of values that some are in: the largest of the range, and how many.
+    #[serde(default)]
+    pub buckets: Vec<(u64, u64)>,
 }
 
 /// One ring of segments.

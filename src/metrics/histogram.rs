@@ -68,16 +68,27 @@ impl Values {
 
     /// A value that so many hundredths are not above, to within a fifth; 0 if there are none.
     pub fn quantile(&self, hundredths: u64) -> u64 {
-        let wanted = (self.count() * hundredths).div_ceil(100);
-        let mut seen = 0;
-        for (index, count) in self.buckets.iter().enumerate() {
-            seen += count;
-            if seen >= wanted && *count > 0 {
-                return largest(index).min(self.max);
-            }
-        }
-        0
+        quantile(self.buckets(), hundredths).min(self.max)
     }
+
+    /// The largest value of each bucket that holds some, ascending, and how many it holds.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + Clone {
+        let counted = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        counted.map(|(index, count)| (largest(index), *count))
+    }
+}
+
+/// The bucket, by its largest value, that so many hundredths of the values of ascending buckets are not above.
+pub fn quantile(buckets: impl Iterator<Item = (u64, u64)> + Clone, hundredths: u64) -> u64 {
+    let wanted = (buckets.clone().map(|(_, count)| count).sum::<u64>() * hundredths).div_ceil(100);
+    let mut seen = 0;
+    for (largest, count) in buckets {
+        seen += count;
+        if seen >= wanted {
+            return largest;
+        }
+    }
+    0
 }
 
 /// The bucket of a value: values below 4 have their own.

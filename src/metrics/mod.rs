@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::utils::CachePadded;
 
-pub use histogram::{Histogram, Values};
+pub use histogram::{Histogram, Values, quantile};
 
 use crate::grey::{Decision, Reason};
 use crate::policy::Verdict;

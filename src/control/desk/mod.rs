@@ -88,7 +88,7 @@ impl Desk {
             Ask::ForgetClient { client } => self.forget_client(&client),
             Ask::ReleaseFor(period) => self.release_for(period),
             Ask::EndRelease(party) => self.end_release(&party),
-            Ask::Releases => Ok(Answer::Releases(lock(&self.releases).all(self.now()))),
+            Ask::Releases => Ok(self.who_is_released()),
             Ask::Stats => Ok(Answer::Stats(Box::new(self.stats()))),
         };
         answer.unwrap_or_else(Answer::Error)

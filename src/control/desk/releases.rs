@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Desk, lock};
-use crate::admin::message::{Answer, Party, Period, Release, Side};
+use crate::admin::message::{Answer, Party, Period, Release, ReleaseList, Side};
 use crate::clock::UnixSecs;
 use crate::grey::{Releases, ReleasesBuilder};
 use crate::store::Store;
@@ -95,6 +95,11 @@ impl ReleaseBook {
 }
 
 impl Desk {
+    pub(super) fn who_is_released(&self) -> Answer {
+        let now = self.now();
+        Answer::Releases(ReleaseList { now: now.0, releases: lock(&self.releases).all(now) })
+    }
+
     pub(super) fn release_for(&self, period: Period) -> Result<Answer, String> {
         let Period { party, seconds } = period;
         if seconds == 0 {

@@ -30,7 +30,13 @@ impl Desk {
 }
 
 fn spread(values: &Values) -> Spread {
-    Spread { count: values.count(), p50: values.quantile(50), p99: values.quantile(99), max: values.max() }
+    Spread {
+        count: values.count(),
+        p50: values.quantile(50),
+        p99: values.quantile(99),
+        max: values.max(),
+        buckets: values.buckets().collect(),
+    }
 }
 
 fn ring(RingSize { segments, records, bytes }: RingSize) -> RingStats {

@@ -7,12 +7,15 @@ use crate::admin::message::{Answer, Counted, Explanation, Known, Triplet};
 use crate::clock::UnixSecs;
 use crate::grey::rules::Rule;
 use crate::grey::{self, Change, Client, Decision, Full, Instances, Policy, Reason, State, Terms, decide};
+use crate::metrics::Counter;
 use crate::policy::{Request, Verdict};
 use crate::store::Session;
 use crate::table::Tag;
 use crate::worker::Live;
 
 const FULL: &str = "the state takes no record at the moment (disk full?): see the log";
+
+const UNSYNCED: &str = "; it could not be synced to the disk, so a power loss takes it back: see the log";
 
 /// A triplet, understood.
 struct Asked {
@@ -25,7 +28,11 @@ struct Asked {
 impl Asked {
     fn of(triplet: &Triplet) -> Result<Self, String> {
         let (name, address) = client(&triplet.client)?;
-        let [sender, recipient] = [&triplet.sender, &triplet.recipient].map(|address| bare(address).to_owned());
+        let sender = bare(&triplet.sender, "sender")?;
+        let recipient = bare(&triplet.recipient, "recipient")?;
+        if recipient.is_empty() {
+            return Err("the recipient is empty: give an address such as user@example.org".to_owned());
+        }
         Ok(Self { name, address, sender, recipient })
     }
 
@@ -57,16 +64,20 @@ fn client(text: &str) -> Result<(String, IpAddr), String> {
         None => ("unknown", text),
     };
     match address.strip_prefix("IPv6:").unwrap_or(address).parse::<IpAddr>() {
-        Ok(address) => Ok((name.to_owned(), address.to_canonical())),
+        Ok(address) if !name.contains(char::is_control) => Ok((name.to_owned(), address.to_canonical())),
+        Ok(_) => Err(format!("client {text:?}: a name has no control characters")),
         Err(_) => Err(format!(
-            "client '{text}': '{address}' is no IP address; give it so, or as NAME[ADDRESS] like Postfix's log"
+            "client {text:?}: {address:?} is no IP address; give one, or NAME[ADDRESS] as in Postfix's log"
         )),
     }
 }
 
-/// An address without the angle brackets of SMTP.
-fn bare(address: &str) -> &str {
-    address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address)
+/// An address without the angle brackets of SMTP. Postfix sends no control characters, and neither the log nor a terminal wants them.
+fn bare(address: &str, side: &str) -> Result<String, String> {
+    if address.contains(char::is_control) {
+        return Err(format!("{side} {address:?}: an address has no control characters"));
+    }
+    Ok(address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address).to_owned())
 }
 
 /// The state as it is, whatever is decided.
@@ -129,31 +140,33 @@ impl Desk {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
         let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
         let tag = self.tag(&asked, terms);
-        self.change(|session| session.append(tag, Change::Passed(now), now))?;
-        Ok(Answer::Done(format!("released: {}", shown(&asked, terms))))
+        let kept = self.change(|session| session.append(tag, Change::Passed(now), now))?;
+        Ok(Answer::Done(format!("released: {}{kept}", shown(&asked, terms))))
     }
 
     pub(super) fn forget(&self, triplet: &Triplet) -> Result<Answer, String> {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
         let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
         let tag = self.tag(&asked, terms);
-        self.change(|session| session.forget(tag, now))?;
-        Ok(Answer::Done(format!("forgotten: {}", shown(&asked, terms))))
+        let kept = self.change(|session| session.forget(tag, now))?;
+        Ok(Answer::Done(format!("forgotten: {}{kept}", shown(&asked, terms))))
     }
 
     pub(super) fn forget_client(&self, text: &str) -> Result<Answer, String> {
         let (_, address) = client(text)?;
         let now = self.now();
         let tag = grey::client_tag(&self.shared.secret, address, &mut Vec::new());
-        self.change(|session| session.forget(tag, now))?;
-        Ok(Answer::Done(format!("forgotten: what was counted of client {address}")))
+        let kept = self.change(|session| session.forget(tag, now))?;
+        Ok(Answer::Done(format!("forgotten: what was counted of client {address}{kept}")))
     }
 
-    /// Appends, and makes durable what was appended.
-    fn change(&self, append: impl FnOnce(&mut Session<'_>) -> Result<(), Full>) -> Result<(), String> {
+    /// Appends, and makes durable what was appended. What has been appended holds even if that fails, which is then told.
+    fn change(&self, append: impl FnOnce(&mut Session<'_>) -> Result<(), Full>) -> Result<&'static str, String> {
+        let failures = || self.counters.totals().get(Counter::SyncFailures);
+        let before = failures();
         append(&mut lock(&self.writer).session()).map_err(|Full| FULL.to_owned())?;
         self.store.sync();
-        Ok(())
+        Ok(if failures() == before { "" } else { UNSYNCED })
     }
 
     fn tag(&self, asked: &Asked, terms: &Terms) -> Tag {
