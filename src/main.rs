@@ -15,7 +15,7 @@ use irongrey::config::transfer::{ExportArgs, ImportSettings};
 use irongrey::config::{self, Asked, ConfigError, Host};
 use irongrey::transfer::{self, Summary, TransferError};
 use irongrey::worker::Inherited;
-use irongrey::{process, shadow, store};
+use irongrey::{admin, process, shadow, store};
 
 fn main() -> ExitCode {
     let command = match cli::parse(env::args_os().collect(), &Environment::read()) {
@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => run(&Asked::Serve(arguments), host),
         Command::Postgrey(arguments) => run(&Asked::Postgrey(arguments), host),
         Command::Shadow(arguments) => run_shadow(&arguments, &host),
+        Command::Tool(tool) => {
+            admin::run(&tool, &host).map_or_else(|error| fail(&error, error.exit_code()), |()| ExitCode::SUCCESS)
+        }
         Command::State(StateCommand::Check { directory }) => check(&directory, &host),
         Command::Import(ImportCommand::Postgrey(arguments)) => {
             import(arguments.settings(&host), transfer::import_postgrey)

@@ -4,6 +4,8 @@
 //! read as postgrey reads it: long options also with one dash (`-delay 60`), nothing behind the first word that is no
 //! option, and the words of `POSTGREY_OPTS` before those of the command line.
 
+pub mod tools;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,7 @@ use crate::config::postgrey::PostgreyArgs;
 use crate::config::serve::ServeArgs;
 use crate::config::shadow::ShadowArgs;
 use crate::config::transfer::{ExportArgs, ImportFileArgs, ImportPostgreyArgs};
+use tools::Tool;
 
 /// irongrey: greylisting for Postfix.
 #[derive(Debug, Parser)]
@@ -60,6 +63,9 @@ pub enum Command {
     /// Ask two servers, answer with one's answer, and log where the other would have answered otherwise
     #[command(after_help = SHADOW_SERVERS, after_long_help = SHADOW_HELP)]
     Shadow(Box<ShadowArgs>),
+    /// Ask the running daemon
+    #[command(flatten)]
+    Tool(Tool),
     /// Look at the state on the disk
     #[command(subcommand)]
     State(StateCommand),

@@ -22,6 +22,9 @@ pub enum UnitError {
     /// A time that does not fit 32 bits of seconds.
     #[error("too long: a time is at most {} days", u32::MAX / DAY)]
     TooLong,
+    /// Not a time to wait between two looks.
+    #[error("expected a time of at least 1s, such as 1s or 5m")]
+    Interval,
     /// Not a size.
     #[error("expected a size in bytes, or with a unit such as 512M or 4G")]
     Size,
@@ -42,6 +45,11 @@ pub enum UnitError {
 /// A time in seconds; a bare number is seconds.
 pub fn seconds(text: &str) -> Result<u32, UnitError> {
     time(text, 1, "seconds")
+}
+
+/// A time of at least a second; a bare number is seconds.
+pub fn interval(text: &str) -> Result<u32, UnitError> {
+    seconds(text).ok().filter(|seconds| *seconds > 0).ok_or(UnitError::Interval)
 }
 
 /// A time in seconds; a bare number is days.
