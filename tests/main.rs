@@ -26,3 +26,4 @@ mod rules;
 mod shadow;
 mod systemd;
 mod takeover;
+mod tools;
