@@ -27,7 +27,7 @@
 //!        |                      |
 //!   +--------+            +----------+            +-----------------------------------------+
 //!   |  sync  |            |  upkeep  |            | control (main thread): signals, reload, |
-//!   +--------+            +----------+            | counters                                |
+//!   +--------+            +----------+            | counters, the control socket for tools  |
 //!    msync each second     spares, seals, drops   +-----------------------------------------+
 //! ```
 //!
@@ -41,7 +41,8 @@
 //! | [`cli`] | words to arguments |
 //! | [`config`] | arguments and whitelist files to validated values |
 //! | [`process`] | the one place that wires the threads; privileges, background, exit codes |
-//! | [`control`] | signals, reload, timers, upkeep, what a service manager is told; in the daemon the only user of tokio |
+//! | [`control`] | signals, reload, timers, upkeep, the control socket, what a service manager is told; in the daemon the only user of tokio |
+//! | [`admin`] | the tools that ask over the control socket, and the messages that go over it |
 //! | [`worker`] | the event loops and the listener |
 //! | [`policy`] | the wire: bytes to request, verdict to bytes |
 //! | [`grey`] | the decision; neither I/O nor a clock |

@@ -54,9 +54,12 @@ pub enum AskError {
         /// What happened.
         source: io::Error,
     },
-    /// The daemon's own words.
+    /// What is wrong with the question, in the daemon's words.
     #[error("{0}")]
     Refused(String),
+    /// Why the daemon could not do it, in its words.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Asks the daemon whose control socket is `path`.
@@ -69,6 +72,7 @@ pub fn ask(path: &Path, ask: &Ask) -> Result<Answer, AskError> {
     })?;
     match exchange(&stream, ask) {
         Ok(Answer::Error(what)) => Err(AskError::Refused(what)),
+        Ok(Answer::Failure(what)) => Err(AskError::Failed(what)),
         Ok(answer) => Ok(answer),
         Err(source) if source.kind() == io::ErrorKind::WouldBlock => Err(AskError::Late { path: own() }),
         Err(source) => Err(AskError::Broken { path: own(), source }),

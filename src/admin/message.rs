@@ -88,6 +88,8 @@ pub enum Answer {
     Stats(Box<Stats>),
     /// To a question that cannot be answered: what is wrong with it, and what would be right. Nothing was changed.
     Error(String),
+    /// To one that could be, if the daemon had not failed: why. Nothing was changed.
+    Failure(String),
 }
 
 /// What would be answered to a request, and why.

@@ -11,7 +11,7 @@ const NAMES: usize = 16;
 pub(super) fn answer(answer: &Answer) -> String {
     match answer {
         Answer::Explanation(explanation) => self::explanation(explanation),
-        Answer::Done(what) | Answer::Error(what) => format!("{what}\n"),
+        Answer::Done(what) | Answer::Error(what) | Answer::Failure(what) => format!("{what}\n"),
         Answer::Releases(ReleaseList { now, releases }) => self::releases(*now, releases),
         Answer::Stats(stats) => figures::text(stats),
     }
@@ -21,7 +21,7 @@ pub(super) fn answer(answer: &Answer) -> String {
 pub(super) fn json(answer: &Answer) -> serde_json::Result<String> {
     let text = match answer {
         Answer::Explanation(explanation) => serde_json::to_string(explanation),
-        Answer::Done(_) | Answer::Error(_) => serde_json::to_string(answer),
+        Answer::Done(_) | Answer::Error(_) | Answer::Failure(_) => serde_json::to_string(answer),
         Answer::Releases(list) => serde_json::to_string(list),
         Answer::Stats(stats) => serde_json::to_string(stats),
     };

@@ -57,7 +57,7 @@ pub(super) fn look_each(path: PathBuf, interval: Duration) -> Receiver<Look> {
         loop {
             let answer = ask(&path, &Ask::Stats).and_then(|answer| match answer {
                 Answer::Stats(stats) => Ok(stats),
-                other => Err(AskError::Refused(format!("no figures, but {other:?}"))),
+                other => Err(AskError::Failed(format!("no figures, but {other:?}"))),
             });
             if looks.send(Look { at: Instant::now(), answer }).is_err() {
                 return;

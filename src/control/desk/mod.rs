@@ -70,7 +70,7 @@ impl Desk {
         let forgets = matches!(ask, Ask::Forget(_) | Ask::ForgetClient { .. });
         let desk = Arc::clone(self);
         let answer = spawn_blocking(move || desk.work(ask)).await;
-        let answer = answer.unwrap_or_else(|error| Answer::Error(format!("the daemon failed: {error}")));
+        let answer = answer.unwrap_or_else(|error| Answer::Failure(format!("the daemon failed: {error}")));
         if let Answer::Done(what) = &answer {
             asker.audit(what);
             if forgets {
@@ -91,12 +91,30 @@ impl Desk {
             Ask::Releases => Ok(self.who_is_released()),
             Ask::Stats => Ok(Answer::Stats(Box::new(self.stats()))),
         };
-        answer.unwrap_or_else(Answer::Error)
+        answer.unwrap_or_else(|refusal| match refusal {
+            Refusal::Question(what) => Answer::Error(what),
+            Refusal::Daemon(what) => Answer::Failure(what),
+        })
     }
 
     /// The time by which requests are decided.
     fn now(&self) -> UnixSecs {
         self.shared.now()
+    }
+}
+
+/// Why there is no answer, as whoever asked is told. Nothing was changed.
+#[derive(Debug)]
+enum Refusal {
+    /// The question is at fault.
+    Question(String),
+    /// The daemon is, or its machine.
+    Daemon(String),
+}
+
+impl From<String> for Refusal {
+    fn from(what: String) -> Self {
+        Self::Question(what)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, lock};
+use super::{Desk, Refusal, lock};
 use crate::admin::message::{Answer, Party, Period, Release, ReleaseList, Side};
 use crate::clock::UnixSecs;
 use crate::grey::{Releases, ReleasesBuilder};
@@ -100,22 +100,22 @@ impl Desk {
         Answer::Releases(ReleaseList { now: now.0, releases: lock(&self.releases).all(now) })
     }
 
-    pub(super) fn release_for(&self, period: Period) -> Result<Answer, String> {
+    pub(super) fn release_for(&self, period: Period) -> Result<Answer, Refusal> {
         let Period { party, seconds } = period;
         if seconds == 0 {
-            return Err("a release lasts at least 1s".to_owned());
+            return Err("a release lasts at least 1s".to_owned().into());
         }
         let party = Party { name: party.name.to_ascii_lowercase(), ..party };
         let until = self.now().plus(seconds);
+        let shown = Timestamp::from_second(until.0.into()).map_err(|error| error.to_string())?;
         self.rewrite(|book| {
             book.insert(party.clone(), until);
             Ok(())
         })?;
-        let until = Timestamp::from_second(until.0.into()).map_err(|error| error.to_string())?;
-        Ok(Answer::Done(format!("released: {} until {until}", named(&party))))
+        Ok(Answer::Done(format!("released: {} until {shown}", named(&party))))
     }
 
-    pub(super) fn end_release(&self, party: &Party) -> Result<Answer, String> {
+    pub(super) fn end_release(&self, party: &Party) -> Result<Answer, Refusal> {
         let party = Party { name: party.name.to_ascii_lowercase(), ..party.clone() };
         self.rewrite(|book| match book.remove(&party) {
             Some(_) => Ok(()),
@@ -125,18 +125,28 @@ impl Desk {
     }
 
     /// Changes file and table, or neither.
-    fn rewrite(&self, change: impl FnOnce(&mut BTreeMap<Party, UnixSecs>) -> Result<(), String>) -> Result<(), String> {
+    fn rewrite(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<Party, UnixSecs>) -> Result<(), String>,
+    ) -> Result<(), Refusal> {
         let mut current = lock(&self.releases);
         let mut next = current.clone();
         let now = self.now();
         next.0.retain(|_, until| *until >= now);
         change(&mut next.0)?;
         if next.0.len() > MOST {
-            return Err(format!("{MOST} are released already, which is the most; end some, or write a rule"));
+            return Err(format!("{MOST} are released already, which is the most; end some, or write a rule").into());
         }
         let table = next.checked_table()?;
-        let path = self.store.releases_path();
-        self.store.keep_releases(&next.text()?).map_err(|error| format!("{}: {error}", path.display()))?;
+        if let Err(error) = self.store.keep_releases(&next.text()?) {
+            // The new file may stand there already, and only its name not be durable.
+            let _ = self.store.keep_releases(&current.text()?);
+            let path = self.store.releases_path();
+            return Err(Refusal::Daemon(format!(
+                "{}: cannot be written, so nothing was changed: {error}",
+                path.display()
+            )));
+        }
         self.shared.releases.store(Arc::new(table));
         *current = next;
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Desk, lock};
+use super::{Desk, Refusal, lock};
 use crate::admin::message::{Answer, Counted, Explanation, Known, Triplet};
 use crate::clock::UnixSecs;
 use crate::grey::rules::Rule;
@@ -102,7 +102,7 @@ impl State for Look<'_> {
 }
 
 impl Desk {
-    pub(super) fn explain(&self, triplet: &Triplet) -> Result<Answer, String> {
+    pub(super) fn explain(&self, triplet: &Triplet) -> Result<Answer, Refusal> {
         let asked = Asked::of(triplet)?;
         let (live, releases, now) = (self.shared.live.load(), self.shared.releases.load(), self.now());
         let Live { terms, rules, lists, .. } = &**live;
@@ -136,7 +136,7 @@ impl Desk {
         })))
     }
 
-    pub(super) fn release(&self, triplet: &Triplet) -> Result<Answer, String> {
+    pub(super) fn release(&self, triplet: &Triplet) -> Result<Answer, Refusal> {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
         let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
         let tag = self.tag(&asked, terms);
@@ -144,7 +144,7 @@ impl Desk {
         Ok(Answer::Done(format!("released: {}{kept}", shown(&asked, terms))))
     }
 
-    pub(super) fn forget(&self, triplet: &Triplet) -> Result<Answer, String> {
+    pub(super) fn forget(&self, triplet: &Triplet) -> Result<Answer, Refusal> {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
         let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
         let tag = self.tag(&asked, terms);
@@ -152,7 +152,7 @@ impl Desk {
         Ok(Answer::Done(format!("forgotten: {}{kept}", shown(&asked, terms))))
     }
 
-    pub(super) fn forget_client(&self, text: &str) -> Result<Answer, String> {
+    pub(super) fn forget_client(&self, text: &str) -> Result<Answer, Refusal> {
         let (_, address) = client(text)?;
         let now = self.now();
         let tag = grey::client_tag(&self.shared.secret, address, &mut Vec::new());
@@ -161,10 +161,10 @@ impl Desk {
     }
 
     /// Appends, and makes durable what was appended. What has been appended holds even if that fails, which is then told.
-    fn change(&self, append: impl FnOnce(&mut Session<'_>) -> Result<(), Full>) -> Result<&'static str, String> {
+    fn change(&self, append: impl FnOnce(&mut Session<'_>) -> Result<(), Full>) -> Result<&'static str, Refusal> {
         let failures = || self.counters.totals().get(Counter::SyncFailures);
         let before = failures();
-        append(&mut lock(&self.writer).session()).map_err(|Full| FULL.to_owned())?;
+        append(&mut lock(&self.writer).session()).map_err(|Full| Refusal::Daemon(FULL.to_owned()))?;
         self.store.sync();
         Ok(if failures() == before { "" } else { UNSYNCED })
     }
