@@ -51,6 +51,25 @@ fn releases_are_kept_over_a_kill_and_a_damaged_file_is_set_aside() {
     assert_eq!(daemon.client().ask(&mail("code@login.example", BOB)), "action=DUNNO");
 }
 
+#[test]
+fn a_release_that_cannot_be_kept_is_none() {
+    let dir = TempDir::new().unwrap();
+    let daemon = started(setup(&dir).start());
+    done(&dir, &["release", "--sender", "kept.example"]);
+    let kept = fs::read_to_string(releases_file(dir.path())).unwrap();
+    // Where the daemon wants to write it.
+    fs::create_dir(releases_file(dir.path()).with_extension("toml.new")).unwrap();
+    for words in [&["release", "--sender", "login.example"][..], &["release", "--end", "--sender", "kept.example"]] {
+        let outcome = run(&dir, words);
+        assert_eq!(outcome.code, Some(1));
+        assert!(outcome.error.contains("releases.toml: cannot be written"), "{}", outcome.error);
+    }
+    assert_eq!(fs::read_to_string(releases_file(dir.path())).unwrap(), kept);
+    assert!(is_deferred(&daemon.client().ask(&mail("code@login.example", BOB))));
+    assert_eq!(daemon.client().ask(&mail("a@kept.example", BOB)), "action=DUNNO");
+    assert_eq!(audits(&daemon).len(), 1);
+}
+
 /// A file with as many releases as there may be.
 pub(super) fn fill(dir: &TempDir) {
     let mut text = String::new();
