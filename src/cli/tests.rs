@@ -203,8 +203,10 @@ fn options_of_serve() {
         "--on-full=defer",
         "--max-state=512M",
         "--workers=2",
+        "--close-after-reply",
     ];
     let settings = serve(&line).unwrap();
+    assert!(settings.close_after_reply && !serve(&["--close-after-reply=false"]).unwrap().close_after_reply);
     assert_eq!(settings.listen, [inet("[::1]:1"), inet("127.0.0.1:2"), Listen::Unix("/run/g".into())]);
     assert_eq!((settings.state.sync, settings.terms.on_full), (SyncMode::Os, OnFull::Defer));
     assert_eq!((settings.state.max_size, settings.workers), (512 << 20, 2));

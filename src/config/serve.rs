@@ -111,6 +111,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = check::DEFAULT_LISTEN_QUEUE,
           value_parser = RangedI64ValueParser::<i32>::new().range(1..=65_535))]
     pub listen_queue_size: i32,
+    /// Close each connection after one reply, for clients that wait for that
+    #[arg(long, switch = OFF)]
+    pub close_after_reply: bool,
     /// User to become, by name or number [default as root: irongrey, postgrey or nobody]
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
@@ -166,7 +169,7 @@ impl ServeArgs {
             socket_group: self.socket_group.clone(),
             workers: self.workers.unwrap_or_else(|| host.default_workers()),
             max_connections: self.max_connections,
-            close_after_reply: false,
+            close_after_reply: self.close_after_reply,
             terms: self.terms(),
             texts: Texts {
                 action: self.greylist_action.clone(),
