@@ -1,5 +1,5 @@
 //! The tests on the real components, as one program: the daemon is a child process, spoken to as Postfix speaks to it,
-//! beside a real Postfix and a real postgrey.
+//! beside a real Postfix, a real Exim and a real postgrey.
 //!
 //! Nothing here looks into the crate. A test whose tool is missing says so on the terminal and passes, unless `CI=true`
 //! stands in the environment: then it fails. Seeds are printed on failure and can be given as `IRONGREY_SEED`.
@@ -17,7 +17,9 @@ mod configuration;
 mod confined;
 mod differences;
 mod disk;
+mod exim;
 mod hostile;
+mod operations;
 mod parity;
 mod postfix;
 mod protocol;

@@ -136,4 +136,36 @@ mod tests {
         assert!(!fills_early(40_000, 1 << 16, 40_000, 172_800));
         assert!(!fills_early(100, 1 << 16, 0, 172_800));
     }
+
+    /// Files of a ring whose life brings so many records, when its sizes have settled: four sealed ones, the active one, the spare.
+    fn settled_bytes(ring: RingKind, records: u64) -> u64 {
+        let bounds = bounds(ring, 1 << 50, 0, 2).unwrap();
+        let capacity = after_age(u32::try_from(records / 4).unwrap(), &bounds);
+        assert!(capacity < MAX_CAPACITY, "more segments than these come of it");
+        SEGMENTS_PER_SHARE * segment_len(capacity)
+    }
+
+    /// A row of the table in docs/OPERATIONS.md: by the defaults a first attempt counts for 2 days, a pass for 39.375, and with it
+    /// come its client's record and up to eight that refresh it.
+    fn row(requests: u64) -> String {
+        let (new, passes) = (requests / 2, requests / 20);
+        let remembered = passes * 315 / 8;
+        let pending = settled_bytes(RingKind::Pending, new * 2);
+        let [once, daily] = [2, 10].map(|records| settled_bytes(RingKind::Established, remembered * records));
+        let least = (pending * 4).max(daily * 4 / 3);
+        let [once, daily, least] =
+            [pending + once, pending + daily, least].map(|bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
+        format!("| {requests} | {new} | {remembered} | {once} | {daily} | {least} |")
+    }
+
+    /// The command that docs/OPERATIONS.md names for its table.
+    #[test]
+    fn by_mail_volume() {
+        let text = include_str!("../../docs/OPERATIONS.md");
+        for requests in [100_000, 1_000_000, 5_000_000] {
+            let row = row(requests);
+            println!("{row}");
+            assert!(text.contains(&row), "not in docs/OPERATIONS.md: {row}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What the tests share: programs started and ended ([`Daemon`], [`Postfix`]), and clients that speak to them
+//! What the tests share: programs started and ended ([`Daemon`], [`Postfix`], [`Exim`]), and clients that speak to them
 //! ([`Client`], [`Smtp`]).
 //!
 //! Every child process dies with its test: it is killed when its owner is dropped, and by its guard when the whole test
@@ -7,6 +7,8 @@
 mod call;
 mod client;
 mod daemon;
+mod document;
+mod exim;
 mod guard;
 mod journal;
 mod pair;
@@ -20,6 +22,8 @@ mod time;
 pub(crate) use call::{call, irongrey};
 pub(crate) use client::{Address, Client, Stream};
 pub(crate) use daemon::{Daemon, Program, Setup, free_port, own_names};
+pub(crate) use document::{alerts, blocks};
+pub(crate) use exim::Exim;
 pub(crate) use guard::Guarded;
 pub(crate) use journal::Journal;
 pub(crate) use pair::Pair;

@@ -10,14 +10,20 @@ pub(crate) struct Smtp {
 }
 
 impl Smtp {
-    /// Connects, greets, and says by `XCLIENT` that another client is speaking.
-    pub(crate) fn from_client(server: SocketAddr, client_address: &str) -> Self {
+    /// Connects and greets.
+    pub(crate) fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut session = Self { reader: BufReader::new(stream) };
         let greeting = session.reply();
         assert!(greeting.starts_with("220 "), "{greeting}");
         session.expect("EHLO mail.sender.example", "250 ");
+        session
+    }
+
+    /// The same, and says by `XCLIENT` that another client is speaking.
+    pub(crate) fn from_client(server: SocketAddr, client_address: &str) -> Self {
+        let mut session = Self::connect(server);
         session.expect(&format!("XCLIENT NAME=mail.sender.example ADDR={client_address}"), "220 ");
         session.expect("EHLO mail.sender.example", "250 ");
         session
