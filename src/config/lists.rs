@@ -1,7 +1,7 @@
 //! Reads the whitelists that the settings name: both lists whole, or an error and nothing.
 //!
-//! A reload calls [`load`] again, with the files that were read before as ones that have to be there, and swaps the result
-//! in; while it fails the lists in use stay.
+//! A reload calls [`load`] again, with the files that were read before as ones that have to be there if they are still wanted,
+//! and swaps the result in; while it fails the lists in use stay.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ pub fn unreadable(sources: &[Source]) -> Vec<ListError> {
     opened.collect()
 }
 
-/// Reads all files and makes both lists. Each file in `before` has to be there.
+/// Reads all files and makes both lists. A file in `before` that is read if it exists has to.
 pub fn load(settings: &ListSettings, before: &[Source]) -> Result<Loaded, ListError> {
     let mut sources = Vec::new();
 
@@ -116,7 +116,12 @@ pub fn load(settings: &ListSettings, before: &[Source]) -> Result<Loaded, ListEr
     };
     files.read_into(&mut sources, |text| recipients.add(text))?;
     for (kind, path) in before.iter().filter_map(|before| Some((before.kind, before.file.as_ref()?))) {
-        if !sources.iter().any(|source| source.kind == kind && source.file.as_ref() == Some(path)) {
+        let if_present = match kind {
+            Kind::Clients => &settings.clients_if_present,
+            Kind::Recipients => &settings.recipients_if_present,
+        };
+        let is_read = sources.iter().any(|source| source.kind == kind && source.file.as_ref() == Some(path));
+        if !is_read && if_present.contains(path) {
             return Err(ListError::Gone { kind, path: path.clone() });
         }
     }

@@ -126,6 +126,18 @@ fn a_file_that_was_read_and_is_gone_is_named() {
 }
 
 #[test]
+fn a_file_that_is_not_named_any_more_is_not_missed() {
+    let dir = Dir::new();
+    let (kept, dropped) = (dir.file("kept", "example.org\n"), dir.file("dropped", "example.net\n"));
+    let both = ListSettings { clients: vec![kept.clone(), dropped], ..settings(Builtin::Always) };
+    let before = load(&both, &[]).expect("good files").sources;
+    let one = ListSettings { clients: vec![kept], ..settings(Builtin::Always) };
+    let lists = load(&one, &before).expect("one list less").lists;
+    assert!(lists.clients.has_name(b"example.org") && !lists.clients.has_name(b"example.net"));
+    load(&settings(Builtin::Always), &before).expect("none is named");
+}
+
+#[test]
 fn only_files_and_devices_are_read() {
     let dir = Dir::new();
     let pipe = dir.0.path().join("pipe");
