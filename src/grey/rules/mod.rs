@@ -116,6 +116,9 @@ impl Rules {
         sender: &[u8],
         recipient: &[u8],
     ) -> Option<RuleNumber> {
+        // Postfix delivers to `user@example.org.` as well: no rule is evaded by a dot.
+        let [client_name, sender, recipient] =
+            [client_name, sender, recipient].map(|name| name.strip_suffix(b".").unwrap_or(name));
         let found = [
             self.recipients.find(recipient),
             if sender.is_empty() { self.null_sender } else { self.senders.find(sender) },

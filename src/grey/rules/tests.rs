@@ -68,6 +68,20 @@ fn the_first_rule_of_which_any_entry_matches_holds() {
 }
 
 #[test]
+fn a_dot_behind_a_domain_does_not_lead_past_its_rule() {
+    let rules = rules(&[selectors(&["example.org", "a@example.net"], &["partner.test"], &["mail.example"])]);
+    for asked in [
+        ("x", "203.0.113.1", "a@b", "a@example.org."),
+        ("x", "203.0.113.1", "a@b", "A+b@example.net."),
+        ("x", "203.0.113.1", "a@sub.partner.test.", "c@d"),
+        ("mail.example.", "203.0.113.1", "a@b", "c@d"),
+    ] {
+        assert_eq!(found(&rules, asked), Some(1), "{asked:?}");
+    }
+    assert_eq!(found(&rules, ("x", "203.0.113.1", "a@b", "a@example.org..")), None, "no address of any domain");
+}
+
+#[test]
 fn a_rule_for_all_matches_every_request() {
     let all = || selectors(&[], &[], &[]);
     let rules = rules(&[selectors(&["example.org"], &[], &[]), all(), all()]);
