@@ -4,6 +4,7 @@ use clap::{Arg, ArgAction, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::super::{rule, serve};
 use super::{Lines, Mistake};
 
 /// How like a key has to be to what was written, from 0 to 1, to be what was meant.
@@ -47,7 +48,9 @@ pub(super) fn entries(
         let line = lines.at(key.span().start);
         let name: &str = key.get_ref();
         let read = match settable(definition).find(|(known, _)| *known == name) {
-            None => Err(unknown(name, settable(definition).map(|(known, _)| known).chain(other.iter().copied()))),
+            None => Err(elsewhere(name, definition).unwrap_or_else(|| {
+                unknown(name, settable(definition).map(|(known, _)| known).chain(other.iter().copied()))
+            })),
             Some((_, argument)) => values(argument, value, lines).map_err(|what| format!("{name}: {what}")),
         };
         let entry = read.map(|values| Entry { key: name.to_owned(), line, values });
@@ -58,6 +61,21 @@ pub(super) fn entries(
     }
     found.sort_by_key(|entry| entry.line);
     found
+}
+
+/// What to say about a key that stands among those of a rule and is not one of them, or the other way round. All that follows a
+/// line `[[rule]]` is the rule's.
+fn elsewhere(key: &str, definition: &Command) -> Option<String> {
+    let (serve, rule) = (serve::definition(), rule::definition());
+    let is_key_of =
+        |other: &Command| other.get_name() != definition.get_name() && settable(other).any(|(known, _)| known == key);
+    if is_key_of(&serve) {
+        Some(format!("'{key}' is no key of a rule; write it above the first [[rule]]"))
+    } else if is_key_of(&rule) {
+        Some(format!("'{key}' is a key of a rule; write it below a line [[rule]]"))
+    } else {
+        None
+    }
 }
 
 /// What to say about a key that nothing is set by.

@@ -69,6 +69,7 @@ fn what_a_key_cannot_be_set_to() {
         ("unix = [\"/a\", 2020-01-01]", "1: unix: a text, a number, true or false is expected, not a datetime"),
         ("test-clock = true", "1: unknown key 'test-clock'; `irongrey config example` shows all"),
         ("config = \"x\"", "1: unknown key 'config'; `irongrey config example` shows all"),
+        ("sender = \"<>\"", "1: 'sender' is a key of a rule; write it below a line [[rule]]"),
         ("[rule]\ngreylist = false", "1: each rule begins with a line [[rule]]"),
     ] {
         assert_eq!(mistakes(text), [what], "{text}");
@@ -96,7 +97,7 @@ fn rules_keep_their_order_and_have_their_own_keys() {
         mistakes(wrong),
         [
             "2: unknown key 'greylst'; the nearest is 'greylist'",
-            "3: unknown key 'workers'; `irongrey config example` shows all"
+            "3: 'workers' is no key of a rule; write it above the first [[rule]]"
         ]
     );
 }
