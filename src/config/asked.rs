@@ -85,3 +85,7 @@ fn rules(file: &File, host: &Host) -> Result<Vec<RuleTable>, ConfigError> {
     };
     file.rules.iter().map(rule).collect()
 }
+
+#[cfg(test)]
+#[path = "asked_tests.rs"]
+mod tests;

@@ -161,10 +161,10 @@ impl Shown {
         may_change_at_work(&self.key)
     }
 
-    /// The value as TOML; `None` if it is not set.
+    /// The value as TOML; `None` if it is not set. An empty list is set where it is written: it keeps a rule from holding for all.
     pub fn value(&self) -> Option<String> {
         match &self.values[..] {
-            [] => None,
+            [] if self.origin == Origin::Default => None,
             [one] if !self.is_list => Some(toml_value(one)),
             values => {
                 Some(format!("[{}]", values.iter().map(|value| toml_value(value)).collect::<Vec<_>>().join(", ")))
