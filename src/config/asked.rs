@@ -43,6 +43,15 @@ impl Asked {
         Ok(Self::Serve(Box::new(ServeArgs { words, ..ServeArgs::from_arg_matches(&matches)? })))
     }
 
+    /// The same with the configuration file that was found, as if it had been named: it has to be there from now on.
+    #[must_use]
+    pub fn with_file(self, file: &Path) -> Self {
+        match self {
+            Self::Serve(arguments) => Self::Serve(Box::new(ServeArgs { config: Some(file.to_owned()), ..*arguments })),
+            Self::Postgrey(_) => self,
+        }
+    }
+
     /// Reads the configuration file, if there is one, and puts both together.
     pub fn read(&self, host: &Host) -> Result<Configured, ConfigError> {
         match self {

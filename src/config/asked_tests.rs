@@ -34,3 +34,11 @@ fn what_is_shown_means_the_same() {
     };
     assert_eq!(values(first), values(again));
 }
+
+#[test]
+fn a_file_that_was_found_has_to_stay() {
+    let dir = TempDir::new().unwrap();
+    let asked = Asked::of_daemon(None, None).unwrap().with_file(&dir.path().join("irongrey.toml"));
+    let said = asked.read(&Host::read()).unwrap_err().to_string();
+    assert!(said.contains("irongrey.toml: No such file"), "{said}");
+}

@@ -41,8 +41,14 @@ impl Reload {
         shared: &Arc<Shared>,
         store: &Arc<Store>,
     ) -> Self {
+        // Should the default file go away by mistake, its settings and rules would go with it.
+        let asked = asked.clone();
+        let asked = match &configured.settings.config {
+            Some(file) => asked.with_file(file),
+            None => asked,
+        };
         Self {
-            asked: asked.clone(),
+            asked,
             host: Host { listening: Some(configured.settings.listen.clone()), ..host.clone() },
             shown: configured.shown.clone(),
             rules: configured.settings.rules.clone(),
