@@ -75,16 +75,17 @@ fn a_reload_takes_new_rules_whole_or_not_at_all() {
 fn a_rule_that_cannot_be_is_told_with_its_place() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("irongrey.toml");
-    for (rule, told) in [
-        ("delay = \"3d\"", "a delay of 259200s is not shorter than the retry window of 172800s"),
-        ("recipient = [\"192.0.2.1\"]", "recipient `192.0.2.1`: "),
-        ("observe = true\ngreylist = false", "observes but does not greylist"),
+    for (rule, line, told) in [
+        ("delay = \"3d\"", 3, "a delay of 259200s is not shorter than the retry window of 172800s"),
+        ("recipient = [\n\"a.example\",\n\"192.0.2.1\"]", 7, "recipient `192.0.2.1`: "),
+        ("observe = true\ngreylist = false", 3, "observes but does not greylist"),
     ] {
         fs::write(&file, format!("delay = 60\n\n[[rule]]\nname = \"odd\"\n{rule}\n")).unwrap();
         let output = call(&["config", "check", "--config", file.to_str().unwrap()]);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(&format!("{}, line 3: rule 1 `odd`: ", file.display())) && said.contains(told), "{said}");
+        let place = format!("{}, line {line}: rule 1 `odd`: ", file.display());
+        assert!(said.contains(&place) && said.contains(told), "{said}");
     }
     fs::write(&file, "[[rule]]\nclient-file = \"/nonexistent/list\"\n").unwrap();
     let output = call(&["config", "check", "--config", file.to_str().unwrap()]);

@@ -69,11 +69,24 @@ fn read(arguments: &ServeArgs, host: &Host) -> Result<Configured, ConfigError> {
     let from_file: Vec<&Entry> = from_file.into_iter().filter(|entry| !is_given(&given, &entry.key)).collect();
     let words = from_file.iter().flat_map(|entry| entry.words()).map(Into::into);
     let matches = definition.clone().try_get_matches_from(words.chain(arguments.words.iter().cloned()))?;
-    let mut settings = ServeArgs::from_arg_matches(&matches)?.settings(host)?;
+    let settings = ServeArgs::from_arg_matches(&matches)?.settings(host);
+    let mut settings = settings.map_err(|error| placed(error, file.as_ref(), &from_file))?;
     settings.rules = file.as_ref().map_or_else(|| Ok(Vec::new()), |file| rules(file, host))?;
     let shown = shown(&definition, &matches, &given, &from_file, &settings);
     settings.config = file.map(|file| file.path);
     Ok(Configured { settings, shown })
+}
+
+/// The error with the place in the file of the first key that it names.
+fn placed(error: ConfigError, file: Option<&File>, from_file: &[&Entry]) -> ConfigError {
+    let said = error.to_string();
+    let named = from_file.iter().find(|entry| said.contains(&format!("--{}=", entry.key)));
+    match file.zip(named) {
+        Some((file, entry)) => {
+            ConfigError::InFile { path: file.path.clone(), line: entry.line, error: Box::new(error) }
+        }
+        None => error,
+    }
 }
 
 /// Whether an option stands on the command line.
@@ -90,7 +103,7 @@ fn rules(file: &File, host: &Host) -> Result<Vec<RuleTable>, ConfigError> {
         arguments.make_absolute(host);
         let selects_all = !table.entries.iter().any(|entry| is_selector(&entry.key));
         let shown = table.entries.iter().map(|entry| Shown::entry(entry, &definition)).collect();
-        Ok(RuleTable { line: table.line, arguments, selects_all, shown })
+        Ok(RuleTable { line: table.line, arguments, selects_all, shown, entries: table.entries.clone() })
     };
     file.rules.iter().map(rule).collect()
 }

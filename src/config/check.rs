@@ -1,5 +1,7 @@
 //! What no single option can know: whether the settings fit each other. Both command lines end here.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use super::lists::ListError;
@@ -13,6 +15,16 @@ pub enum ConfigError {
     /// The configuration file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A key of the configuration file that is right by itself does not fit the others.
+    #[error("{}, line {line}: {error}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// The key's line, from 1.
+        line: usize,
+        /// What is wrong, with the key as an option.
+        error: Box<Self>,
+    },
     /// File and command line together; each of them is right by itself.
     #[error(transparent)]
     CommandLine(#[from] clap::Error),

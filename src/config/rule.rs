@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
+use super::file::Entry;
 use super::switch::{OFF, ON, Switch};
 use super::{Host, Shown, units};
 
@@ -80,12 +81,20 @@ pub struct RuleTable {
     pub selects_all: bool,
     /// The same keys as they were written.
     pub shown: Vec<Shown>,
+    /// The same keys with the line of each value.
+    pub(super) entries: Vec<Entry>,
 }
 
 impl RuleTable {
     /// The keys without their place in the file.
     pub fn text(&self) -> Vec<String> {
         self.shown.iter().map(ToString::to_string).collect()
+    }
+
+    /// Where a key has this value.
+    pub(super) fn line_of(&self, key: &str, value: &str) -> Option<usize> {
+        let values = self.entries.iter().filter(|entry| entry.key == key).flat_map(|entry| &entry.values);
+        values.into_iter().find(|(text, _)| text == value).map(|(_, line)| *line)
     }
 }
 

@@ -8,7 +8,7 @@ use super::read::{self, ReadError};
 use super::rule::{RuleArgs, RuleTable};
 use super::{Settings, postgrey};
 use crate::grey::Terms;
-use crate::grey::rules::{BadRule, Rule, RuleMistake, Rules, RulesBuilder, Selectors};
+use crate::grey::rules::{BadRule, Rule, RuleMistake, Rules, RulesBuilder, SelectorKind, Selectors};
 use crate::grey::whitelist::{BadLine, each_entry};
 use crate::policy::Replies;
 
@@ -49,13 +49,14 @@ pub enum RuleError {
 pub fn load(settings: &Settings, replies: &Replies) -> Result<Rules, RuleError> {
     let config = settings.config.as_deref().unwrap_or(Path::new("configuration"));
     let mut builder = RulesBuilder::default();
-    for RuleTable { line, arguments, selects_all, .. } in &settings.rules {
-        let mut sources = Sources { config, line: *line, read: Vec::new() };
+    for table in &settings.rules {
+        let arguments = &table.arguments;
+        let mut sources = Sources { config, table, read: Vec::new() };
         let selectors = Selectors {
-            recipients: sources.entries(&arguments.recipient, &arguments.recipient_file)?,
-            senders: sources.entries(&arguments.sender, &arguments.sender_file)?,
-            clients: sources.entries(&arguments.client, &arguments.client_file)?,
-            all: *selects_all,
+            recipients: sources.entries(SelectorKind::Recipient, &arguments.recipient, &arguments.recipient_file)?,
+            senders: sources.entries(SelectorKind::Sender, &arguments.sender, &arguments.sender_file)?,
+            clients: sources.entries(SelectorKind::Client, &arguments.client, &arguments.client_file)?,
+            all: table.selects_all,
         };
         builder.add(rule(arguments, &settings.terms, replies), &selectors).map_err(|bad| sources.bad(bad))?;
     }
@@ -81,20 +82,24 @@ fn rule(arguments: &RuleArgs, terms: &Terms, replies: &Replies) -> Rule {
 /// What the entries of one rule were read from.
 struct Sources<'a> {
     config: &'a Path,
-    /// Where the rule begins in it.
-    line: usize,
+    table: &'a RuleTable,
     /// Its files.
-    read: Vec<(&'a Path, Vec<u8>)>,
+    read: Vec<(SelectorKind, &'a Path, Vec<u8>)>,
 }
 
 impl<'a> Sources<'a> {
     /// Those that are written there, and those in files, one a line.
-    fn entries(&mut self, written: &[String], files: &'a [PathBuf]) -> Result<Vec<String>, RuleError> {
+    fn entries(
+        &mut self,
+        kind: SelectorKind,
+        written: &[String],
+        files: &'a [PathBuf],
+    ) -> Result<Vec<String>, RuleError> {
         let mut entries = written.to_vec();
         for path in files {
             let text = read::read(path).map_err(|error| RuleError::Unreadable {
                 config: self.config.to_owned(),
-                line: self.line,
+                line: self.table.line,
                 error,
             })?;
             let push = |entry: &str| {
@@ -102,22 +107,32 @@ impl<'a> Sources<'a> {
                 Ok(())
             };
             each_entry(&text, push).map_err(|bad| RuleError::BadLine { path: path.clone(), bad })?;
-            self.read.push((path, text));
+            self.read.push((kind, path, text));
         }
         Ok(entries)
     }
 
-    /// The mistake with its place: the line of an entry in a file, else that of the rule.
+    /// The mistake with its place: the line of a wrong entry, else that of the rule.
     fn bad(&self, bad: BadRule) -> RuleError {
         let place = match &bad.mistake {
-            RuleMistake::Entry { entry, .. } => self.read.iter().find_map(|(path, text)| {
-                let is_it = |line: &str| line.split('#').next().unwrap_or_default().trim() == entry;
-                let index = String::from_utf8_lossy(text).lines().position(is_it)?;
-                Some((*path, index + 1))
-            }),
+            RuleMistake::Entry { kind, entry, .. } => self.place(*kind, entry),
+            RuleMistake::EmptyEntry(kind) => self.place(*kind, ""),
             _ => None,
         };
-        let (path, line) = place.unwrap_or((self.config, self.line));
+        let (path, line) = place.unwrap_or((self.config, self.table.line));
         RuleError::Bad { path: path.to_owned(), line, bad: Box::new(bad) }
+    }
+
+    /// Where an entry stands first: in the rule itself, or in one of its files.
+    fn place(&self, kind: SelectorKind, entry: &str) -> Option<(&'a Path, usize)> {
+        if let Some(line) = self.table.line_of(&kind.to_string(), entry) {
+            return Some((self.config, line));
+        }
+        self.read.iter().filter(|(of, ..)| *of == kind).find_map(|(_, path, text)| {
+            let text = String::from_utf8_lossy(text);
+            let is_it = |line: &str| line.split('#').next().unwrap_or_default().trim() == entry;
+            let index = text.trim_start_matches('\u{feff}').lines().position(is_it)?;
+            Some((*path, index + 1))
+        })
     }
 }
