@@ -10,9 +10,11 @@ mod upkeep;
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval_at};
 
 pub use desk::{Desk, ReleaseBook};
@@ -43,7 +45,7 @@ impl Control {
     /// Takes over the signals: from now on they wait for [`Control::run`] instead of ending the process. `tools` ask over the control
     /// socket.
     pub fn new(reload: Reload, counters: Arc<Registry>, tools: Option<(Bound, Desk)>) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime()?;
         let signals = {
             let _inside = runtime.enter();
             Signals::take_over()?
@@ -83,4 +85,15 @@ impl Control {
             }
         });
     }
+}
+
+/// A runtime whose one thread for what blocks is there from the beginning and stays. Where no thread can be had any more, the first
+/// question would end the daemon: tokio panics then.
+fn runtime() -> io::Result<Runtime> {
+    let builder = &mut Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(1).thread_keep_alive(Duration::MAX).build()?;
+    // An error while it can still be one.
+    let _ = thread::Builder::new().spawn(|| ())?.join();
+    runtime.block_on(async { spawn_blocking(|| ()).await }).map_err(io::Error::other)?;
+    Ok(runtime)
 }

@@ -6,11 +6,13 @@
 //! | `releases.rs` | senders and recipients that are released for a time |
 //! | `stats.rs` | the daemon in figures |
 //!
-//! What reads or writes the state runs on a thread for what blocks, one question at a time: the desk has one way into the state, as
-//! each worker has.
+//! What reads or writes the state runs on the one thread for what blocks, one question at a time: the desk has one way into the
+//! state, as each worker has.
 
 mod releases;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod triplets;
 
 use std::sync::{Arc, Mutex, PoisonError};
