@@ -20,12 +20,21 @@ const AHEAD: usize = 16;
 /// Gives the state what it does not know of these records.
 pub(super) fn take(store: &Arc<Store>, mut records: Vec<Record>, now: UnixSecs) -> Result<Taken, TransferError> {
     let found = records.len() as u64;
+    put_telling_first(&mut records);
     keep_news(store, &mut records, now);
     let pending = records.iter().filter(|record| record.kind == Kind::Pending).count() as u64;
     store.reserve(pending, records.len() as u64 - pending, now)?;
     let mut taken = append(store, &records, now)?;
     taken.known = found - taken.all();
     Ok(taken)
+}
+
+/// Puts of several records about one tag the one first that makes the others needless: an index has few slots for one tag.
+fn put_telling_first(records: &mut [Record]) {
+    records.sort_unstable_by_key(|record| match record.kind {
+        Kind::Pending => (1, record.time.0, 0),
+        Kind::Passed | Kind::Client | Kind::Void => (0, u32::MAX - record.time.0, u16::MAX - record.count),
+    });
 }
 
 fn keep_news(store: &Arc<Store>, records: &mut Vec<Record>, now: UnixSecs) {
@@ -132,7 +141,7 @@ mod tests {
         assert_eq!(taken(&[record(1, Kind::Passed, 51, 0), record(1, Kind::Pending, 400, 0)]), [0, 0, 0, 2]);
         assert_eq!(taken(&[record(1, Kind::Passed, 49, 0), record(2, Kind::Passed, 10, 0)]), [2, 0, 0, 0]);
         assert_eq!(taken(&[record(3, Kind::Client, 90, 5), record(3, Kind::Client, 20, 1)]), [0, 0, 2, 0]);
-        assert_eq!(taken(&[record(4, Kind::Pending, 20, 0), record(4, Kind::Pending, 30, 0)]), [0, 2, 0, 0]);
+        assert_eq!(taken(&[record(4, Kind::Pending, 20, 0), record(4, Kind::Pending, 30, 0)]), [0, 1, 0, 1]);
         let twice = [record(4, Kind::Pending, 25, 0), record(5, Kind::Passed, 1, 0)].repeat(2);
         assert_eq!(taken(&twice), [1, 0, 0, 3]);
         let mut writer = store.writer();
@@ -143,6 +152,16 @@ mod tests {
         assert_eq!(session.client(first[2].tag, NOW), Some(Client { count: 5, last: UnixSecs(NOW.0 - 20) }));
         let tag = record(4, Kind::Pending, 0, 0).tag;
         assert_eq!(session.triplet(tag, NOW), Triplet::Pending { first: UnixSecs(NOW.0 - 30) });
+    }
+
+    #[test]
+    fn many_records_of_one_tag_take_one_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), 1 << 30);
+        let many = |kind, tag| (0..1000_u16).map(move |number| record(tag, kind, 5000 - u32::from(number), number));
+        let later_first = |kind, tag| many(kind, tag).collect::<Vec<_>>().into_iter().rev();
+        let records = many(Kind::Passed, 1).chain(many(Kind::Client, 2)).chain(later_first(Kind::Pending, 3));
+        assert_eq!(counts(&take(&store, records.collect(), NOW).unwrap()), [1, 1, 1, 2997]);
     }
 
     #[test]
