@@ -51,6 +51,17 @@ pub enum ConfigError {
         /// Seconds.
         retry_window: u32,
     },
+    /// The same.
+    #[error(
+        "--delay={delay}s is longer than --max-age={max_age}s: each first attempt would be forgotten before its time, and nothing \
+         would ever pass; choose a shorter delay or a larger age"
+    )]
+    DelayOutlivesAge {
+        /// Seconds.
+        delay: u32,
+        /// Seconds.
+        max_age: u32,
+    },
     /// Nothing would be remembered.
     #[error("--max-age=0 would forget each sender at once; choose at least 1 day")]
     NoAge,
@@ -117,6 +128,9 @@ pub(super) fn terms(terms: &Terms) -> Result<(), ConfigError> {
     if terms.max_age == 0 {
         return Err(ConfigError::NoAge);
     }
+    if terms.delay >= terms.established_life() {
+        return Err(ConfigError::DelayOutlivesAge { delay: terms.delay, max_age: terms.max_age });
+    }
     Ok(())
 }
 
@@ -126,3 +140,18 @@ pub(super) const DEFAULT_MAX_SIZE: u64 = 4 << 30;
 pub(super) const DEFAULT_MAX_CONNECTIONS: usize = 16_384;
 /// Default of `--listen-queue-size`; the kernel cuts it to `net.core.somaxconn`.
 pub(super) const DEFAULT_LISTEN_QUEUE: i32 = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_terms_by_which_nothing_could_pass_are_taken() {
+        let refused = |wrong| terms(&wrong).unwrap_err().to_string();
+        let hours = |delay: u32, max_age: u32| Terms { delay: delay * 3600, max_age: max_age * 3600, ..Terms::DEFAULT };
+        assert!(refused(hours(48, 840)).contains("--retry-window=172800s"));
+        assert!(refused(hours(0, 0)).contains("--max-age=0"));
+        assert!(refused(hours(9, 8)).contains("--delay=32400s is longer than --max-age=28800s"));
+        assert!(terms(&hours(8, 8)).is_ok(), "within the eighth more");
+    }
+}

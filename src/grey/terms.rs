@@ -56,6 +56,12 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Seconds for which a passed triplet or a client counts: max-age and an eighth, as a last-seen time is recorded only when the
+    /// recorded one is older than an eighth of max-age.
+    pub fn established_life(&self) -> u32 {
+        self.max_age.saturating_add(self.max_age / 8)
+    }
+
     /// postgrey's, which both command lines have when no option says otherwise.
     pub const DEFAULT: Self = Self {
         delay: 300,

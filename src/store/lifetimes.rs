@@ -7,7 +7,7 @@ use crate::table::Lifetimes;
 
 /// How long the records of a state count that is served on these terms.
 pub fn lifetimes(terms: &Terms) -> Lifetimes {
-    let established = terms.max_age.saturating_add(terms.max_age / 8);
+    let established = terms.established_life();
     // Else the first attempt would count again once the pass is forgotten.
     Lifetimes { pending: terms.retry_window.min(established), established }
 }

@@ -117,5 +117,8 @@ fn check_terms(rule: &Rule) -> Result<(), RuleMistake> {
     if terms.delay >= terms.retry_window {
         return Err(RuleMistake::DelayFillsWindow { delay: terms.delay, retry_window: terms.retry_window });
     }
+    if terms.delay >= terms.established_life() {
+        return Err(RuleMistake::DelayOutlivesAge { delay: terms.delay, max_age: terms.max_age });
+    }
     Ok(())
 }

@@ -57,6 +57,17 @@ pub enum RuleMistake {
         /// Seconds.
         retry_window: u32,
     },
+    /// The same.
+    #[error(
+        "a delay of {delay}s is longer than the max-age of {max_age}s: each first attempt would be forgotten before its time, and \
+         nothing would ever pass; choose a shorter delay or a larger age"
+    )]
+    DelayOutlivesAge {
+        /// Seconds.
+        delay: u32,
+        /// Seconds.
+        max_age: u32,
+    },
     /// It observes what it does not greylist.
     #[error("it observes but does not greylist, so there is nothing to observe: let it do one of the two")]
     ObservesNothing,

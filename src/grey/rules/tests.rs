@@ -131,6 +131,9 @@ fn mistakes_name_the_rule_and_what_would_be_right() {
     let terms = Terms { delay: 60, retry_window: 60, ..Terms::DEFAULT };
     let message = bad(Rule { terms, ..rule(Some("slow")) }, &none);
     assert!(message.starts_with("rule 2 `slow`: a delay of 60s is not shorter than"), "{message}");
+    let terms = Terms { delay: 68, max_age: 60, ..Terms::DEFAULT };
+    let message = bad(Rule { terms, ..rule(Some("slow")) }, &none);
+    assert!(message.starts_with("rule 2 `slow`: a delay of 68s is longer than the max-age of 60s"), "{message}");
     let message = bad(Rule { observe: true, greylist: false, ..rule(None) }, &none);
     assert!(message.starts_with("rule 2: it observes but does not greylist"), "{message}");
     for (selectors, expected) in [
