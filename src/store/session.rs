@@ -9,6 +9,9 @@ use crate::clock::UnixSecs;
 use crate::grey::{Change, Client, Full, State, Triplet};
 use crate::table::{Cursor, Entry, Kind, Lifetimes, Loaded, Record, Ring, Tag, View};
 
+/// Half the slots that one tag has in the index of a segment.
+const CROWDED: usize = 64;
+
 /// One worker's way into the state: it owns the chunks that it appends to.
 #[derive(Debug)]
 pub struct Writer {
@@ -75,6 +78,12 @@ impl Session<'_> {
     /// Whether what was known of a tag at some time has been forgotten since.
     pub fn is_forgotten(&self, tag: Tag, time: UnixSecs, now: UnixSecs) -> bool {
         self.entry(&self.established.view, tag, now, None).void >= Some(time)
+    }
+
+    /// Whether so many records of a tag have been appended lately that an administrator's should be no more: an index has few slots
+    /// for one tag, and a segment that has none left is followed by the next, so that in the end the oldest one goes.
+    pub fn is_crowded(&self, tag: Tag) -> bool {
+        self.established.view.active().is_some_and(|active| active.find(tag).count() >= CROWDED)
     }
 
     fn entry(&self, view: &View<SegmentFile>, tag: Tag, now: UnixSecs, void: Option<UnixSecs>) -> Entry {

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
 use super::{Desk, Refusal, lock};
 use crate::admin::message::{Answer, Counted, Explanation, Known, Triplet};
 use crate::clock::UnixSecs;
@@ -14,8 +16,15 @@ use crate::table::Tag;
 use crate::worker::Live;
 
 const FULL: &str = "the state takes no record at the moment (disk full?): see the log";
-
 const UNSYNCED: &str = "; it could not be synced to the disk, so a power loss takes it back: see the log";
+const CROWDED: &str = "this was released and forgotten so often lately that once more would push out what is known of others; take \
+    another address for tests, or write a rule";
+
+/// What is to be appended about a tag.
+enum Append {
+    Change(Change),
+    Void,
+}
 
 /// A triplet, understood.
 struct Asked {
@@ -140,7 +149,16 @@ impl Desk {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
         let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
         let tag = self.tag(&asked, terms);
-        let kept = self.change(|session| session.append(tag, Change::Passed(now), now))?;
+        let kept = self.change(tag, |session| {
+            let known = session.triplet(tag, now);
+            // As recent as a worker leaves it.
+            if matches!(known, grey::Triplet::Passed { last } if now.since(last) <= terms.max_age / 8) {
+                return Ok(None);
+            }
+            // What was forgotten in this second is so to its end.
+            let time = if session.is_forgotten(tag, now, now) { now.plus(1) } else { now };
+            Ok(Some(Append::Change(Change::Passed(time))))
+        })?;
         Ok(Answer::Done(format!("released: {}{kept}", shown(&asked, terms))))
     }
 
@@ -148,7 +166,11 @@ impl Desk {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
         let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
         let tag = self.tag(&asked, terms);
-        let kept = self.change(|session| session.forget(tag, now))?;
+        let kept = self.change(tag, |session| match session.triplet(tag, now) {
+            grey::Triplet::Unknown => Ok(None),
+            grey::Triplet::Passed { last } if last > now => Err(ahead(last)),
+            grey::Triplet::Passed { .. } | grey::Triplet::Pending { .. } => Ok(Some(Append::Void)),
+        })?;
         Ok(Answer::Done(format!("forgotten: {}{kept}", shown(&asked, terms))))
     }
 
@@ -156,15 +178,35 @@ impl Desk {
         let (_, address) = client(text)?;
         let now = self.now();
         let tag = grey::client_tag(&self.shared.secret, address, &mut Vec::new());
-        let kept = self.change(|session| session.forget(tag, now))?;
+        let kept = self.change(tag, |session| match session.client(tag, now) {
+            None => Ok(None),
+            Some(client) if client.last > now => Err(ahead(client.last)),
+            Some(_) => Ok(Some(Append::Void)),
+        })?;
         Ok(Answer::Done(format!("forgotten: what was counted of client {address}{kept}")))
     }
 
-    /// Appends, and makes durable what was appended. What has been appended holds even if that fails, which is then told.
-    fn change(&self, append: impl FnOnce(&mut Session<'_>) -> Result<(), Full>) -> Result<&'static str, Refusal> {
+    /// Appends what `wanted` says of the state, nothing if all is so already, and makes it durable. What has been appended holds even
+    /// if that fails, which is then told.
+    fn change(
+        &self,
+        tag: Tag,
+        wanted: impl FnOnce(&Session<'_>) -> Result<Option<Append>, Refusal>,
+    ) -> Result<&'static str, Refusal> {
         let failures = || self.counters.totals().get(Counter::SyncFailures);
         let before = failures();
-        append(&mut lock(&self.writer).session()).map_err(|Full| Refusal::Daemon(FULL.to_owned()))?;
+        {
+            let mut writer = lock(&self.writer);
+            let mut session = writer.session();
+            let appended = match wanted(&session)? {
+                Some(_) if session.is_crowded(tag) => return Err(Refusal::Daemon(CROWDED.to_owned())),
+                Some(Append::Change(change)) => session.append(tag, change, self.now()),
+                Some(Append::Void) => session.forget(tag, self.now()),
+                None => Ok(()),
+            };
+            appended.map_err(|Full| Refusal::Daemon(FULL.to_owned()))?;
+        }
+        // What was so already as well: the workers' records may not be durable yet.
         self.store.sync();
         Ok(if failures() == before { "" } else { UNSYNCED })
     }
@@ -174,6 +216,14 @@ impl Desk {
         let [sender, recipient] = [sender, recipient].map(String::as_bytes);
         grey::triplet_tag(&self.shared.secret, terms.networks, *address, sender, recipient, &mut Vec::new())
     }
+}
+
+/// Why something stays known: what is forgotten is what was known up to now.
+fn ahead(last: UnixSecs) -> Refusal {
+    let last = Timestamp::from_second(last.0.into()).map_or_else(|_| last.0.to_string(), |last| last.to_string());
+    Refusal::Daemon(format!(
+        "it was seen at {last}, by a clock that was ahead, and can be forgotten only once that time has come; nothing was changed"
+    ))
 }
 
 fn network(address: IpAddr, terms: &Terms) -> String {
