@@ -56,8 +56,15 @@ impl ReleaseBook {
 
     fn parse(text: &str, now: UnixSecs) -> Result<Self, String> {
         let kept: Kept = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        let entry = |entry: Entry| (entry.party, UnixSecs(u32::try_from(entry.until.as_second()).unwrap_or(u32::MAX)));
-        let book = Self(kept.release.into_iter().map(entry).filter(|(_, until)| *until >= now).collect());
+        let mut book = Self::default();
+        for Entry { party, until } in kept.release {
+            // What stands before 1970 is over as well.
+            let until = UnixSecs(u32::try_from(until.as_second().max(0)).unwrap_or(u32::MAX));
+            if until >= now {
+                let known = book.0.entry(in_lower_case(&party)).or_default();
+                *known = until.max(*known);
+            }
+        }
         book.checked_table().map(|_| book)
     }
 
@@ -105,7 +112,7 @@ impl Desk {
         if seconds == 0 {
             return Err("a release lasts at least 1s".to_owned().into());
         }
-        let party = Party { name: party.name.to_ascii_lowercase(), ..party };
+        let party = in_lower_case(&party);
         let until = self.now().plus(seconds);
         let shown = Timestamp::from_second(until.0.into()).map_err(|error| error.to_string())?;
         self.rewrite(|book| {
@@ -116,7 +123,7 @@ impl Desk {
     }
 
     pub(super) fn end_release(&self, party: &Party) -> Result<Answer, Refusal> {
-        let party = Party { name: party.name.to_ascii_lowercase(), ..party.clone() };
+        let party = in_lower_case(party);
         self.rewrite(|book| match book.remove(&party) {
             Some(_) => Ok(()),
             None => Err(format!("{} is not released; `irongrey release --list` shows who is", named(&party))),
@@ -133,8 +140,10 @@ impl Desk {
         let mut next = current.clone();
         let now = self.now();
         next.0.retain(|_, until| *until >= now);
+        let before = next.0.len();
         change(&mut next.0)?;
-        if next.0.len() > MOST {
+        // Where somebody has written more into the file, they can be ended.
+        if next.0.len() > MOST.max(before) {
             return Err(format!("{MOST} are released already, which is the most; end some, or write a rule").into());
         }
         let table = next.checked_table()?;
@@ -151,6 +160,11 @@ impl Desk {
         *current = next;
         Ok(())
     }
+}
+
+/// As it is kept: upper and lower case are the same.
+fn in_lower_case(party: &Party) -> Party {
+    Party { side: party.side, name: party.name.to_ascii_lowercase() }
 }
 
 fn named(party: &Party) -> String {
@@ -189,5 +203,18 @@ mod tests {
         ] {
             assert!(ReleaseBook::parse(text, UnixSecs(0)).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_edited_by_hand_counts_as_it_is_meant() {
+        let entry = |name: &str, until: &str| {
+            format!("[[release]]\nside = \"sender\"\nname = \"{name}\"\nuntil = \"{until}\"\n")
+        };
+        let book = |text: &str| ReleaseBook::parse(text, UnixSecs(1_000)).unwrap();
+        assert_eq!(book(&entry("a.example", "1960-01-01T00:00:00Z")), ReleaseBook::default(), "long over");
+        let kept = book(&entry("A.Example", "2033-05-18T03:33:20Z"));
+        assert_eq!(kept.0.keys().collect::<Vec<_>>(), [&party(Side::Sender, "a.example")]);
+        let twice = entry("a.example", "2033-05-18T03:33:20Z") + &entry("A.example", "2020-05-18T03:33:20Z");
+        assert_eq!(book(&twice), kept, "the longer of two");
     }
 }

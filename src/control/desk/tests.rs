@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arc_swap::ArcSwap;
 
 use super::*;
-use crate::admin::message::{Known, Triplet};
+use crate::admin::message::{Known, Party, Period, Side, Triplet};
 use crate::config::{StateSettings, SyncMode};
 use crate::grey::rules::Rules;
 use crate::grey::whitelist::Lists;
@@ -124,4 +124,21 @@ fn a_release_counts_in_the_second_of_a_forget() {
     assert_eq!(desk.known(), Known::Unknown);
     desk.ask(Ask::Release(triplet())).unwrap();
     assert!(matches!(desk.known(), Known::Passed { .. }));
+}
+
+#[test]
+fn releases_can_be_ended_where_there_are_too_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let party = |number| Party { side: Side::Sender, name: format!("n{number}.example") };
+    let entry = |number| {
+        format!("[[release]]\nside = \"sender\"\nname = \"n{number}.example\"\nuntil = \"2033-05-18T03:33:20Z\"\n")
+    };
+    let text: String = (0..10_005).map(entry).collect();
+    desk.store.keep_releases(&text).unwrap();
+    *lock(&desk.releases) = ReleaseBook::open(&desk.store, UnixSecs(NOW));
+    assert!(desk.ask(Ask::ReleaseFor(Period { party: party(20_000), seconds: 60 })).is_err());
+    desk.ask(Ask::ReleaseFor(Period { party: party(7), seconds: 60 })).unwrap();
+    desk.ask(Ask::EndRelease(party(5))).unwrap();
+    assert_eq!(desk.stats().releases, 10_004);
 }
