@@ -66,9 +66,9 @@ fn known(state: Known, now: u32) -> String {
 
 fn counted(client: Option<Counted>, needs: u16, now: u32) -> String {
     let count = client.map_or(0, |client| client.count);
-    let of = if needs == 0 { " (the auto-whitelist is off)".to_owned() } else { format!(" of {needs}") };
+    let of = if needs == 0 { format!("off; {count}") } else { format!("{count} of {needs}") };
     let last = client.map(|client| format!("; last counted {}", moment(client.last, now)));
-    format!("{count}{of} triplets of this client have passed{}", last.unwrap_or_default())
+    format!("{of} triplets of this client have passed{}", last.unwrap_or_default())
 }
 
 fn releases(now: u32, releases: &[Release]) -> String {
@@ -129,7 +129,7 @@ auto-whitelist  3 of 5 triplets of this client have passed; last counted 2023-11
             "passes          2023-11-14 22:18:20 UTC, in 4 min 32 s, if its first attempt were now\n",
             "rule            none holds: the daemon's own terms do\n",
             "triplet         unknown\n",
-            "auto-whitelist  0 (the auto-whitelist is off) triplets of this client have passed\n",
+            "auto-whitelist  off; 0 triplets of this client have passed\n",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -53,7 +53,7 @@ pub(super) fn draw(frame: &mut Frame, watch: &Watch) {
     let none = Interval::default();
     let interval = watch.interval().unwrap_or(&none);
     frame.render_widget(title_line(stats, title.width), title);
-    frame.render_widget(rate_line(watch, interval), rate);
+    frame.render_widget(rate_line(watch), rate);
     draw_curve(frame, watch, curve);
     let [left, right] = Layout::horizontal([Constraint::Length(44), Constraint::Fill(1)]).areas(middle);
     frame.render_widget(Paragraph::new(answers(stats, interval)), left);
@@ -74,11 +74,12 @@ fn title_line(stats: &Stats, width: u16) -> Line<'static> {
     Line::styled(format!("{left}{:blanks$}{right}", ""), HEAD)
 }
 
-fn rate_line(watch: &Watch, interval: &Interval<'_>) -> Line<'static> {
+fn rate_line(watch: &Watch) -> Line<'static> {
     let peak = watch.history().max().unwrap_or_default();
-    let rate = interval.rate(Counter::Requests.name());
+    let latest = watch.interval().and_then(|_| watch.history().next());
+    let rate = latest.map_or_else(|| "-".to_owned(), count);
     let rest = format!(" requests a second, at most {} since this began; q ends it", count(peak));
-    Line::from(vec![Span::styled(format!("{rate:.0}"), HEAD), Span::raw(rest)])
+    Line::from(vec![Span::styled(rate, HEAD), Span::raw(rest)])
 }
 
 /// The newest interval on the right.
@@ -155,7 +156,7 @@ mod tests {
             "irongrey 0.1.0  pid 77  up 3 h 5 min  2 workers",
             "  2023-11-14 22:13:20 UTC",
             "connected          100 open",
-            "1000 requests a second, at most 1,000",
+            "1,000 requests a second, at most 1,000",
             "requests                1000.0        3,000 ",
             "greylisted               500.0        1,500 ",
             "state full                 0.0            0 ",
