@@ -1,7 +1,8 @@
 //! What a tool asks the daemon, and what it is told: one line of JSON each way on the control socket.
 //!
 //! Times are Unix seconds, lengths of time seconds. A tool and a daemon of different versions understand each other as far as
-//! both know a field. What a tool prints with `--json` is the content of an [`Answer`], under the names of the fields here.
+//! both know a field. What a tool prints with `--json` is the content of an [`Answer`], or the whole of an [`Answer::Done`], under the
+//! names of the fields here.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The command lines of the tools that ask a running daemon: words to a question. What makes no sense together is refused here, with
-//! the forms that do; whether an address or a name is one is for the daemon to say.
+//! The command lines of the tools that ask a running daemon: words to a question. What makes no sense together is refused here,
+//! with the forms that do; whether an address or a name is one is for the daemon to say.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ Exit codes: 0 done; 1 no daemon, or it failed; 2 the question is wrong";
 
 const TOP_HELP: &str = "\
 q, Esc or Ctrl-C ends it. Without a terminal it shows the figures once, as `irongrey stats` does; with --json it writes a line \
-for each interval until it is ended.\n\nExit codes: 0 done; 1 no daemon, or it failed; 2 the question is wrong";
+for each interval until it is ended: `seconds` that it lasted, `rates` of all counters, `turns` and `delays` in it, and the `stats` after it.\n\nExit codes: 0 done; 1 no daemon, or it failed; 2 the question is wrong";
 
 /// Which daemon is asked, and how the answer is shown.
 #[derive(Clone, Debug, Args)]

@@ -1,5 +1,5 @@
-//! What `irongrey top` shows, from the top down: the rate and its last minute or more, answers beside times, the state, trouble. It
-//! needs 80 columns and 24 lines; a smaller terminal shows the upper left of it.
+//! What `irongrey top` shows, from the top down: the rate and its last minute or more, answers beside times, the state, trouble.
+//! It needs 80 columns and 24 lines; a smaller terminal shows the upper left of it.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

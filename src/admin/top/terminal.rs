@@ -1,4 +1,5 @@
-//! The terminal of `irongrey top`. However it ends, by a key, a signal, an error or a panic, the terminal is left as it was found.
+//! The terminal of `irongrey top`. However it ends, by a key, a signal, an error or a panic, the terminal is left as it was
+//! found.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! [`Watch`]: what was seen of the daemon, look by look. Rates are differences of two looks by the watcher's own clock; a daemon that was
-//! started anew between them begins anew here too.
+//! [`Watch`]: what was seen of the daemon, look by look. Rates are differences of two looks by the watcher's own clock; a daemon
+//! that was started anew between them begins anew here too.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

@@ -81,7 +81,8 @@ fn client(text: &str) -> Result<(String, IpAddr), String> {
     }
 }
 
-/// An address without the angle brackets of SMTP. Postfix sends no control characters, and neither the log nor a terminal wants them.
+/// An address without the angle brackets of SMTP. Postfix sends no control characters, and neither the log nor a terminal wants
+/// them.
 fn bare(address: &str, side: &str) -> Result<String, String> {
     if address.contains(char::is_control) {
         return Err(format!("{side} {address:?}: an address has no control characters"));
