@@ -8,7 +8,6 @@ use thiserror::Error;
 use super::message::{Answer, Ask};
 use super::{AskError, ask, text, top};
 use crate::cli::tools::{AskOptions, Tool};
-use crate::config::serve::ServeArgs;
 use crate::config::{Asked, ConfigError, Host};
 
 /// Why a tool failed.
@@ -75,6 +74,6 @@ fn socket(options: &AskOptions, host: &Host) -> Result<PathBuf, ConfigError> {
     if let Some(path) = &options.control {
         return Ok(path.clone());
     }
-    let arguments = ServeArgs::from_words(options.serve_words())?;
-    Ok(Asked::Serve(Box::new(arguments)).read(host)?.settings.control.path)
+    let daemon = Asked::of_daemon(options.config.as_deref(), options.state.as_deref())?;
+    Ok(daemon.read(host)?.settings.control.path)
 }

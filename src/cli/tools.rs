@@ -1,7 +1,6 @@
 //! The command lines of the tools that ask a running daemon: words to a question. What makes no sense together is refused here,
 //! with the forms that do; whether an address or a name is one is for the daemon to say.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
@@ -80,15 +79,6 @@ pub struct AskOptions {
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
-}
-
-impl AskOptions {
-    /// The words of `irongrey serve` by which the daemon would find its socket.
-    pub fn serve_words(&self) -> Vec<OsString> {
-        let options = [("--state", &self.state), ("--config", &self.config)];
-        let words = options.into_iter().filter_map(|(name, path)| Some([name.into(), path.as_ref()?.into()]));
-        words.flatten().collect()
-    }
 }
 
 /// `irongrey explain`.

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, RangedU64ValueParser};
-use clap::{Args, Command, FromArgMatches};
+use clap::{Args, Command};
 
 use super::check::{self, ConfigError};
 use super::postgrey::{ACTION, HEADER, networks};
@@ -152,12 +152,6 @@ pub(super) fn definition() -> Command {
 }
 
 impl ServeArgs {
-    /// Reads the words that follow `serve`.
-    pub fn from_words(words: Vec<OsString>) -> Result<Self, clap::Error> {
-        let matches = definition().try_get_matches_from(&words)?;
-        Ok(Self { words, ..Self::from_arg_matches(&matches)? })
-    }
-
     /// The settings that these options ask for on `host`, without what only a file can say.
     pub(crate) fn settings(&self, host: &Host) -> Result<Settings, ConfigError> {
         let state = places::state(self.state.as_deref(), host)?;
