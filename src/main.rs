@@ -10,9 +10,11 @@ use std::process::ExitCode;
 
 use irongrey::cli::{self, Command, ConfigCommand, Environment, ImportCommand, StateCommand};
 use irongrey::clock::UnixSecs;
+use irongrey::config::serve::ServeArgs;
 use irongrey::config::shadow::ShadowArgs;
 use irongrey::config::transfer::{ExportArgs, ImportSettings};
 use irongrey::config::{self, Asked, ConfigError, Host};
+use irongrey::process::RunError;
 use irongrey::transfer::{self, Summary, TransferError};
 use irongrey::worker::Inherited;
 use irongrey::{admin, process, shadow, store};
@@ -64,7 +66,10 @@ fn run_shadow(arguments: &ShadowArgs, host: &Host) -> ExitCode {
 
 fn configuration(command: ConfigCommand, host: &Host) -> ExitCode {
     let text = match command {
-        ConfigCommand::Check(arguments) => Asked::Serve(arguments).read(host).and_then(|configured| configured.check()),
+        ConfigCommand::Check(arguments) => match check_configuration(*arguments, host) {
+            Ok(text) => Ok(text),
+            Err(error) => return fail(&error, error.exit_code()),
+        },
         ConfigCommand::Show(arguments) => Asked::Serve(arguments).read(host).map(|configured| configured.to_string()),
         ConfigCommand::Example => Ok(config::example()),
     };
@@ -72,6 +77,14 @@ fn configuration(command: ConfigCommand, host: &Host) -> ExitCode {
         Ok(text) => print(&text, ExitCode::SUCCESS),
         Err(error) => fail(&error, 2),
     }
+}
+
+/// All that a start looks at before it asks the system for anything.
+fn check_configuration(arguments: ServeArgs, host: &Host) -> Result<String, RunError> {
+    let configured = Asked::Serve(Box::new(arguments)).read(host)?;
+    let text = configured.check()?;
+    process::check_names(&configured.settings)?;
+    Ok(text)
 }
 
 fn check(directory: &Path, host: &Host) -> ExitCode {

@@ -116,6 +116,8 @@ fn check_and_show_say_what_a_start_would_use() {
     ] {
         assert!(said.lines().any(|line| line.starts_with(setting) && line.ends_with(&origin)), "{setting}: {said}");
     }
+    let (code, said) = run(&["check", "--control-group=nosuch"]);
+    assert!(code == Some(2) && said.contains("--control-group=nosuch: no such group"), "{said}");
     let (code, said) = run(&["check", "--delay=1d"]);
     assert!(code == Some(2) && said.contains("--delay=86400s is not shorter than --retry-window=86400s"), "{said}");
 }

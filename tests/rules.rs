@@ -63,6 +63,7 @@ fn a_reload_takes_new_rules_whole_or_not_at_all() {
     // An empty list stands for nobody, not for all.
     fs::write(&list, "").unwrap();
     daemon.signal(Signal::SIGHUP);
+    daemon.journal().wait_for(&format!("rule's file {}: 0 entries", list.display()));
     daemon.journal().wait_for("whitelists reloaded");
     assert!(client.ask(&mail("x@a.example")).starts_with("action=DEFER"));
     fs::write(dir.path().join("irongrey.toml"), "[[rule]]\ngreylist = false\n").unwrap();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 
 use super::file::Entry;
+use super::serve::built;
 use super::switch::{OFF, ON, Switch};
 use super::{Host, Shown, units};
 
@@ -105,5 +106,5 @@ pub(super) fn is_selector(key: &str) -> bool {
 
 /// What a table may hold.
 pub(super) fn definition() -> Command {
-    RuleArgs::augment_args(Command::new("rule").no_binary_name(true).disable_help_flag(true))
+    built(RuleArgs::augment_args(Command::new("rule").no_binary_name(true).disable_help_flag(true)))
 }

@@ -1,5 +1,6 @@
 //! From rules as they were written, and the files that they name, to the rules that decide.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -45,10 +46,27 @@ pub enum RuleError {
     },
 }
 
-/// Makes the rules of these settings; `replies` are those of everything else.
-pub fn load(settings: &Settings, replies: &Replies) -> Result<Rules, RuleError> {
+/// A file that a rule names; prints as a log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// The file.
+    pub path: PathBuf,
+    /// How many entries it has.
+    pub entries: usize,
+}
+
+impl fmt::Display for RuleFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.entries == 1 { "entry" } else { "entries" };
+        write!(formatter, "rule's file {}: {} {plural}", self.path.display(), self.entries)
+    }
+}
+
+/// Makes the rules of these settings, and tells the files that they name; `replies` are those of everything else.
+pub fn load(settings: &Settings, replies: &Replies) -> Result<(Rules, Vec<RuleFile>), RuleError> {
     let config = settings.config.as_deref().unwrap_or(Path::new("configuration"));
     let mut builder = RulesBuilder::default();
+    let mut files = Vec::new();
     for table in &settings.rules {
         let arguments = &table.arguments;
         let mut sources = Sources { config, table, read: Vec::new() };
@@ -59,8 +77,9 @@ pub fn load(settings: &Settings, replies: &Replies) -> Result<Rules, RuleError> 
             all: table.selects_all,
         };
         builder.add(rule(arguments, &settings.terms, replies), &selectors).map_err(|bad| sources.bad(bad))?;
+        files.extend(sources.read.into_iter().map(|read| read.file));
     }
-    Ok(builder.build())
+    Ok((builder.build(), files))
 }
 
 fn rule(arguments: &RuleArgs, terms: &Terms, replies: &Replies) -> Rule {
@@ -83,18 +102,19 @@ fn rule(arguments: &RuleArgs, terms: &Terms, replies: &Replies) -> Rule {
 struct Sources<'a> {
     config: &'a Path,
     table: &'a RuleTable,
-    /// Its files.
-    read: Vec<(SelectorKind, &'a Path, Vec<u8>)>,
+    read: Vec<Read>,
 }
 
-impl<'a> Sources<'a> {
+/// One of its files.
+struct Read {
+    kind: SelectorKind,
+    file: RuleFile,
+    text: Vec<u8>,
+}
+
+impl Sources<'_> {
     /// Those that are written there, and those in files, one a line.
-    fn entries(
-        &mut self,
-        kind: SelectorKind,
-        written: &[String],
-        files: &'a [PathBuf],
-    ) -> Result<Vec<String>, RuleError> {
+    fn entries(&mut self, kind: SelectorKind, written: &[String], files: &[PathBuf]) -> Result<Vec<String>, RuleError> {
         let mut entries = written.to_vec();
         for path in files {
             let text = read::read(path).map_err(|error| RuleError::Unreadable {
@@ -106,8 +126,8 @@ impl<'a> Sources<'a> {
                 entries.push(entry.to_owned());
                 Ok(())
             };
-            each_entry(&text, push).map_err(|bad| RuleError::BadLine { path: path.clone(), bad })?;
-            self.read.push((kind, path, text));
+            let count = each_entry(&text, push).map_err(|bad| RuleError::BadLine { path: path.clone(), bad })?;
+            self.read.push(Read { kind, file: RuleFile { path: path.clone(), entries: count }, text });
         }
         Ok(entries)
     }
@@ -124,15 +144,15 @@ impl<'a> Sources<'a> {
     }
 
     /// Where an entry stands first: in the rule itself, or in one of its files.
-    fn place(&self, kind: SelectorKind, entry: &str) -> Option<(&'a Path, usize)> {
+    fn place(&self, kind: SelectorKind, entry: &str) -> Option<(&Path, usize)> {
         if let Some(line) = self.table.line_of(&kind.to_string(), entry) {
             return Some((self.config, line));
         }
-        self.read.iter().filter(|(of, ..)| *of == kind).find_map(|(_, path, text)| {
+        self.read.iter().filter(|read| read.kind == kind).find_map(|Read { file, text, .. }| {
             let text = String::from_utf8_lossy(text);
             let is_it = |line: &str| line.split('#').next().unwrap_or_default().trim() == entry;
             let index = text.trim_start_matches('\u{feff}').lines().position(is_it)?;
-            Some((*path, index + 1))
+            Some((file.path.as_path(), index + 1))
         })
     }
 }

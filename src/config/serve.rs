@@ -148,7 +148,13 @@ pub struct ServeArgs {
 
 /// The options as a command of their own, without its name.
 pub(super) fn definition() -> Command {
-    ServeArgs::augment_args(Command::new("serve").no_binary_name(true).disable_help_flag(true))
+    built(ServeArgs::augment_args(Command::new("serve").no_binary_name(true).disable_help_flag(true)))
+}
+
+/// A definition that is complete, so that none of its many copies has to be made so.
+pub(super) fn built(mut definition: Command) -> Command {
+    definition.build();
+    definition
 }
 
 impl ServeArgs {

@@ -35,6 +35,8 @@ pub enum Origin {
     },
     /// Nobody has set it.
     Default,
+    /// The same, and the value is this machine's. Written into a file it would count as set.
+    FoundOut,
 }
 
 /// Every setting, in the order of the help. `matches` holds file and command line, `given` the command line alone.
@@ -48,13 +50,15 @@ pub(super) fn shown(
     let one = |(key, argument): (&str, &Arg)| {
         let raw = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
         let values: Vec<String> = raw.map(|value| value.to_string_lossy().into_owned()).collect();
+        let is_found_out = values.is_empty();
         Shown {
             key: key.to_owned(),
-            values: if values.is_empty() { found_out(key, settings) } else { values },
+            values: if is_found_out { found_out(key, settings) } else { values },
             is_list: is_list(argument),
             origin: match from_file.iter().find(|entry| entry.key == key) {
                 _ if is_given(given, key) => Origin::CommandLine,
                 Some(entry) => Origin::File { line: entry.line },
+                None if is_found_out => Origin::FoundOut,
                 None => Origin::Default,
             },
         }
@@ -86,7 +90,7 @@ impl Configured {
     /// Reads also the files that the settings name, as a start does. Says what was read.
     pub fn check(&self) -> Result<String, ConfigError> {
         let lists = lists::load(&self.settings.lists, &[])?;
-        rules::load(&self.settings, &self.settings.texts.replies())?;
+        let (_, rule_files) = rules::load(&self.settings, &self.settings.texts.replies())?;
         let mut text = match &self.settings.config {
             Some(path) => format!("{}: in order\n", path.display()),
             None => format!("no {DEFAULT_FILE}: the defaults count\n"),
@@ -94,6 +98,9 @@ impl Configured {
         for source in &lists.sources {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{source}");
+        }
+        for file in &rule_files {
+            let _ = writeln!(text, "{file}");
         }
         Ok(text)
     }
@@ -107,6 +114,7 @@ impl fmt::Display for Configured {
             Origin::CommandLine => writeln!(formatter, "{:<60} # command line", setting.to_string()),
             Origin::File { line } => writeln!(formatter, "{:<60} # {path}, line {line}", setting.to_string()),
             Origin::Default => writeln!(formatter, "{:<60} # default", setting.to_string()),
+            Origin::FoundOut => writeln!(formatter, "{:<60} # default here", format!("# {setting}")),
         };
         for shown in &self.shown {
             line(shown, shown.origin)?;
@@ -164,7 +172,7 @@ impl Shown {
     /// The value as TOML; `None` if it is not set. An empty list is set where it is written: it keeps a rule from holding for all.
     pub fn value(&self) -> Option<String> {
         match &self.values[..] {
-            [] if self.origin == Origin::Default => None,
+            [] if matches!(self.origin, Origin::Default | Origin::FoundOut) => None,
             [one] if !self.is_list => Some(toml_value(one)),
             values => {
                 Some(format!("[{}]", values.iter().map(|value| toml_value(value)).collect::<Vec<_>>().join(", ")))

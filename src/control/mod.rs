@@ -18,7 +18,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, interval_at};
 
 pub use desk::{Desk, ReleaseBook};
-pub use reload::{Reload, load};
+pub use reload::{Fresh, Reload, load};
 pub use signals::hold as hold_signals;
 use signals::{Event, Signals};
 pub use supervisor::Supervisor;

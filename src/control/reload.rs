@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::lists::{self, Loaded, Source};
 use crate::config::rule::RuleTable;
+use crate::config::rules::RuleFile;
 use crate::config::{Asked, ConfigError, Configured, Host, Settings, Shown, rules};
 use crate::store::Store;
 use crate::worker::{Live, Shared};
@@ -23,12 +24,36 @@ pub struct Reload {
     store: Arc<Store>,
 }
 
+/// What was read of files.
+#[derive(Debug)]
+pub struct Fresh {
+    /// What decisions are made by.
+    pub live: Live,
+    /// What the whitelists were made from.
+    pub sources: Vec<Source>,
+    /// What the rules were made from beside the configuration.
+    pub rule_files: Vec<RuleFile>,
+}
+
+impl Fresh {
+    /// Logs each file.
+    pub fn tell(&self) {
+        for source in &self.sources {
+            log::info!("{source}");
+        }
+        for file in &self.rule_files {
+            log::info!("{file}");
+        }
+    }
+}
+
 /// Reads all that decisions are made by, as these settings have it. The files of `before` have to be there.
-pub fn load(settings: &Settings, before: &[Source]) -> Result<(Live, Vec<Source>), ConfigError> {
+pub fn load(settings: &Settings, before: &[Source]) -> Result<Fresh, ConfigError> {
     let Loaded { lists, sources } = lists::load(&settings.lists, before)?;
     let replies = settings.texts.replies();
-    let rules = rules::load(settings, &replies)?;
-    Ok((Live { terms: settings.terms, replies, rules, lists, quiet: settings.logs.quiet }, sources))
+    let (rules, rule_files) = rules::load(settings, &replies)?;
+    let live = Live { terms: settings.terms, replies, rules, lists, quiet: settings.logs.quiet };
+    Ok(Fresh { live, sources, rule_files })
 }
 
 impl Reload {
@@ -62,15 +87,13 @@ impl Reload {
     /// nothing has, and gives false then.
     pub(super) fn run(&mut self) -> bool {
         match self.read() {
-            Ok((configured, live, sources)) => {
+            Ok((configured, fresh)) => {
                 // First, so that no worker finds something alive by new times that upkeep drops by old ones.
-                self.store.set_terms(&live.terms_of_state());
-                self.shared.live.store(Arc::new(live));
+                self.store.set_terms(&fresh.live.terms_of_state());
+                fresh.tell();
+                self.shared.live.store(Arc::new(fresh.live));
                 log::set_max_level(configured.settings.logs.level());
-                for source in &sources {
-                    log::info!("{source}");
-                }
-                self.sources = sources;
+                self.sources = fresh.sources;
                 self.tell(configured);
                 log::info!("configuration and whitelists reloaded");
                 true
@@ -84,10 +107,10 @@ impl Reload {
         }
     }
 
-    fn read(&self) -> Result<(Configured, Live, Vec<Source>), ConfigError> {
+    fn read(&self) -> Result<(Configured, Fresh), ConfigError> {
         let configured = self.asked.read(&self.host)?;
-        let (live, sources) = load(&configured.settings, &self.sources)?;
-        Ok((configured, live, sources))
+        let fresh = load(&configured.settings, &self.sources)?;
+        Ok((configured, fresh))
     }
 
     /// Logs each difference to the settings in use. What needs a restart stays one until that.

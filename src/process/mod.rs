@@ -30,7 +30,7 @@ pub use daemonize::DaemonizeError;
 pub use error::RunError;
 pub use owner::Owner;
 pub use pidfile::PidfileError;
-pub use privileges::PrivilegeError;
+pub use privileges::{PrivilegeError, check_names};
 pub(crate) use run::addresses;
 pub use run::run;
 pub use state_dir::StateDirError;

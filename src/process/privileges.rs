@@ -14,7 +14,7 @@ use nix::unistd::{self, Gid, Group, Uid, User};
 use thiserror::Error;
 
 use super::Notices;
-use crate::config::ProcessSettings;
+use crate::config::{ProcessSettings, Settings};
 use crate::worker::Bound;
 
 /// Users that a daemon started as root becomes if none is named: the first that exists.
@@ -164,6 +164,19 @@ pub(crate) fn give_sockets(listeners: &[Bound], identity: Option<&Identity>) -> 
 pub(super) fn give_socket(path: &Path, identity: Option<&Identity>) -> Result<(), PrivilegeError> {
     let Some(identity) = identity else { return Ok(()) };
     change_owner(path, identity.uid).map_err(|errno| PrivilegeError::Socket { path: path.to_owned(), errno })
+}
+
+/// Whether the users and groups that are named exist.
+pub fn check_names(settings: &Settings) -> Result<(), PrivilegeError> {
+    let asked = &settings.process;
+    let of_user = asked.group.as_deref().map(|name| group(name, "--group")).transpose()?;
+    if let Some(name) = &asked.user {
+        named_user(name, of_user)?;
+    }
+    for (name, option) in [(&settings.socket_group, "--socket-group"), (&settings.control.group, "--control-group")] {
+        name.as_deref().map(|name| group(name, option)).transpose()?;
+    }
+    Ok(())
 }
 
 /// Follows no symbolic link: the directory may belong to someone who could put one there.

@@ -15,13 +15,13 @@ use super::confine::confine;
 use super::privileges::{self, Identity};
 use super::{DaemonizeError, Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir, tools};
 use crate::clock::UnixSecs;
-use crate::config::lists::{self, Source};
+use crate::config::lists;
 use crate::config::{self, Asked, Configured, Host, Listen, Settings};
-use crate::control::{self, Control, Desk, ReleaseBook, Reload, Supervisor, Upkeep};
+use crate::control::{self, Control, Desk, Fresh, ReleaseBook, Reload, Supervisor, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
 use crate::store::{self, Store};
-use crate::worker::{self, BindError, Bound, Inherited, Live, PATIENCE, Running, Shared, WorkerParts};
+use crate::worker::{self, BindError, Bound, Inherited, PATIENCE, Running, Shared, WorkerParts};
 
 /// Runs the daemon until it is told to stop. With `--daemonize` the code is that of the background process if it failed.
 /// `inherited` are the sockets that were handed over, as `host` names them.
@@ -54,8 +54,7 @@ struct Prepared {
     listeners: Vec<Bound>,
     control: Option<Bound>,
     max_connections: usize,
-    live: Live,
-    sources: Vec<Source>,
+    fresh: Fresh,
     pidfile: Option<Pidfile>,
     supervisor: Supervisor,
     notices: Notices,
@@ -68,7 +67,7 @@ fn serve(
 ) -> Result<(), RunError> {
     let settings = &wanted.configured.settings;
     control::hold_signals().map_err(RunError::Threads)?;
-    let Prepared { listeners, control, max_connections, live, sources, mut pidfile, mut supervisor, notices } =
+    let Prepared { listeners, control, max_connections, fresh, mut pidfile, mut supervisor, notices } =
         prepare(settings, inherited)?;
     let (producers, log) = logs::start(&settings.logs, settings.program, settings.workers)?;
     panics::end_on_panic();
@@ -76,16 +75,14 @@ fn serve(
         log::log!(level, "{text}");
     }
     store::exit_on_bus_error().map_err(RunError::Threads)?;
-    let store = Store::open(&settings.state, &live.terms_of_state(), settings.workers, UnixSecs::now())?;
+    let store = Store::open(&settings.state, &fresh.live.terms_of_state(), settings.workers, UnixSecs::now())?;
     pidfile.as_mut().map_or(Ok(()), Pidfile::write)?;
-    for source in &sources {
-        log::info!("{source}");
-    }
+    fresh.tell();
     let counters = Arc::new(Registry::default());
     counters.include(log.counters());
     let addresses = addresses(&listeners).join(" ");
     supervisor.serves_on(&addresses);
-    let wiring = Wiring { wanted, listeners, control, max_connections, live, sources, producers };
+    let wiring = Wiring { wanted, listeners, control, max_connections, fresh, producers };
     let threads = Threads::start(wiring, &store, &counters)?;
     let version = env!("CARGO_PKG_VERSION");
     log::info!("irongrey {version} serves on {addresses}, state in {}", settings.state.dir.display());
@@ -104,8 +101,7 @@ struct Wiring<'w> {
     listeners: Vec<Bound>,
     control: Option<Bound>,
     max_connections: usize,
-    live: Live,
-    sources: Vec<Source>,
+    fresh: Fresh,
     producers: Vec<Producer>,
 }
 
@@ -118,7 +114,7 @@ struct Threads {
 
 impl Threads {
     fn start(wiring: Wiring<'_>, store: &Arc<Store>, counters: &Arc<Registry>) -> Result<Self, RunError> {
-        let Wiring { wanted, listeners, control, max_connections, live, sources, producers } = wiring;
+        let Wiring { wanted, listeners, control, max_connections, fresh, producers } = wiring;
         let Wanted { asked, host, configured } = wanted;
         let settings = &configured.settings;
         for set in store.counters() {
@@ -128,7 +124,7 @@ impl Threads {
         let parts = parts.map(|log| WorkerParts { writer: store.writer(), log, counters: counters.counters() });
         let releases = ReleaseBook::open(store, UnixSecs::now());
         let shared = Arc::new(Shared {
-            live: ArcSwap::from_pointee(live),
+            live: ArcSwap::from_pointee(fresh.live),
             releases: ArcSwap::from_pointee(releases.table()),
             secret: *store.secret(),
             test_clock: settings.test_clock,
@@ -137,7 +133,7 @@ impl Threads {
             patience: PATIENCE,
             listener_counters: counters.counters(),
         });
-        let reload = Reload::new(asked, host, configured, sources, &shared, store);
+        let reload = Reload::new(asked, host, configured, fresh.sources, &shared, store);
         let desk = Desk::new(&shared, store, counters, releases, settings);
         let tools = control.map(|socket| (socket, desk));
         let control = Control::new(reload, Arc::clone(counters), tools).map_err(RunError::Threads)?;
@@ -167,12 +163,12 @@ fn prepare(settings: &Settings, inherited: Inherited) -> Result<Prepared, RunErr
     state_dir::prepare(&settings.state.dir, identity.as_ref())?;
     let control = tools::bind(settings, identity.as_ref(), &mut notices)?;
     let pidfile = settings.process.pidfile.as_deref().map(Pidfile::reserve).transpose()?;
-    let (live, sources) = control::load(settings, &[])?;
+    let fresh = control::load(settings, &[])?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
     let supervisor = Supervisor::reach(&mut notices);
     confine(settings, &listeners, &mut notices)?;
     let again = "SIGHUP will not read everything again";
-    for error in lists::unreadable(&sources) {
+    for error in lists::unreadable(&fresh.sources) {
         notices.push((Level::Warn, format!("{again}: {error}")));
     }
     for error in settings.own_files().filter_map(|path| config::check_readable(path).err()) {
@@ -193,7 +189,7 @@ fn prepare(settings: &Settings, inherited: Inherited) -> Result<Prepared, RunErr
             "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
         notices.push((Level::Warn, text.to_owned()));
     }
-    Ok(Prepared { listeners, control, max_connections, live, sources, pidfile, supervisor, notices })
+    Ok(Prepared { listeners, control, max_connections, fresh, pidfile, supervisor, notices })
 }
 
 /// All sockets: those that were handed over, then those of the settings that are not among them.
