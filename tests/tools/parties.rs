@@ -31,6 +31,7 @@ fn a_release_holds_until_its_time_is_over_or_it_is_ended() {
     let again = run(&dir, &["release", "--end", "--recipient", BOB]);
     assert_eq!(again.code, Some(2));
     assert!(again.error.contains("recipient bob@customer.example is not released"), "{}", again.error);
+    daemon.journal().wait_for("no longer released: recipient");
     assert_eq!(audits(&daemon).len(), 3);
 }
 
@@ -67,6 +68,7 @@ fn a_release_that_cannot_be_kept_is_none() {
     assert_eq!(fs::read_to_string(releases_file(dir.path())).unwrap(), kept);
     assert!(is_deferred(&daemon.client().ask(&mail("code@login.example", BOB))));
     assert_eq!(daemon.client().ask(&mail("a@kept.example", BOB)), "action=DUNNO");
+    daemon.journal().wait_for("audit: ");
     assert_eq!(audits(&daemon).len(), 1);
 }
 
