@@ -198,6 +198,8 @@ fn two_dashes(word: OsString, long_names: &[&str]) -> OsString {
 }
 
 #[cfg(test)]
+mod socket_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod transfer_tests;
