@@ -10,7 +10,7 @@ use clap::{ArgMatches, FromArgMatches};
 use super::check::ConfigError;
 use super::file::{Entry, File, Table};
 use super::postgrey::PostgreyArgs;
-use super::rule::{self, RuleArgs, RuleTable, is_selector};
+use super::rule::{self, RuleArgs, RuleTable};
 use super::serve::{self, ServeArgs};
 use super::shown::{Shown, shown};
 use super::{Host, Settings};
@@ -101,9 +101,7 @@ fn rules(file: &File, host: &Host) -> Result<Vec<RuleTable>, ConfigError> {
         let matches = definition.clone().try_get_matches_from(words)?;
         let mut arguments = RuleArgs::from_arg_matches(&matches)?;
         arguments.make_absolute(host);
-        let selects_all = !table.entries.iter().any(|entry| is_selector(&entry.key));
-        let shown = table.entries.iter().map(|entry| Shown::entry(entry, &definition)).collect();
-        Ok(RuleTable { line: table.line, arguments, selects_all, shown, entries: table.entries.clone() })
+        Ok(RuleTable { line: table.line, arguments, entries: table.entries.clone() })
     };
     file.rules.iter().map(rule).collect()
 }

@@ -25,7 +25,7 @@ fn what_is_shown_means_the_same() {
     let first = configured(&dir, text).unwrap();
     let again = configured(&dir, &first.to_string()).unwrap();
     let rules = |configured: &Configured| -> Vec<_> {
-        configured.settings.rules.iter().map(|rule| (rule.selects_all, rule.text())).collect()
+        configured.settings.rules.iter().map(|rule| (rule.selects_all(), rule.text())).collect()
     };
     assert_eq!(rules(&first), rules(&again));
     assert_eq!(rules(&first).iter().map(|(all, _)| *all).collect::<Vec<_>>(), [false, false, true]);

@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, Command};
 
-use super::file::{DEFAULT_FILE, settable};
+use super::file::{DEFAULT_FILE, is_list, settable};
 use super::shown::{may_change_at_work, toml_value};
 use super::{rule, serve};
 
@@ -57,11 +57,7 @@ fn default(argument: &Arg) -> String {
     let defaults = argument.get_default_values();
     let name = argument.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str());
     let value = defaults.first().map_or(name, |value| value.to_str().unwrap_or(name));
-    if matches!(argument.get_action(), ArgAction::Append) {
-        format!("[{}]", toml_value(value))
-    } else {
-        toml_value(value)
-    }
+    if is_list(argument) { format!("[{}]", toml_value(value)) } else { toml_value(value) }
 }
 
 fn wrapped(text: &str) -> Vec<String> {

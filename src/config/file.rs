@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use entry::entries;
-pub(super) use entry::{Entry, settable};
+pub(super) use entry::{Entry, is_list, settable};
 
 use super::read::{self, ReadError};
 use super::{Host, rule, serve};

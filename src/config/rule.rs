@@ -78,18 +78,26 @@ pub struct RuleTable {
     pub line: usize,
     /// Its keys.
     pub arguments: RuleArgs,
-    /// Whether it names no recipients, senders or clients, not even an empty list or file of them: then it holds for all.
-    pub selects_all: bool,
     /// The same keys as they were written.
-    pub shown: Vec<Shown>,
-    /// The same keys with the line of each value.
     pub(super) entries: Vec<Entry>,
 }
 
 impl RuleTable {
-    /// The keys without their place in the file.
+    /// Whether it names no recipients, senders or clients, not even an empty list or file of them: then it holds for all.
+    pub(super) fn selects_all(&self) -> bool {
+        let is_selector =
+            |key: &str| matches!(key.strip_suffix("-file").unwrap_or(key), "recipient" | "sender" | "client");
+        !self.entries.iter().any(|entry| is_selector(&entry.key))
+    }
+
+    /// The keys as they were written.
+    pub(super) fn shown(&self) -> impl Iterator<Item = Shown> {
+        self.entries.iter().map(Shown::from)
+    }
+
+    /// The same without their place in the file.
     pub fn text(&self) -> Vec<String> {
-        self.shown.iter().map(ToString::to_string).collect()
+        self.shown().map(|shown| shown.to_string()).collect()
     }
 
     /// Where a key has this value.
@@ -97,11 +105,6 @@ impl RuleTable {
         let values = self.entries.iter().filter(|entry| entry.key == key).flat_map(|entry| &entry.values);
         values.into_iter().find(|(text, _)| text == value).map(|(_, line)| *line)
     }
-}
-
-/// Whether a key says for whom a rule holds.
-pub(super) fn is_selector(key: &str) -> bool {
-    matches!(key.strip_suffix("-file").unwrap_or(key), "recipient" | "sender" | "client")
 }
 
 /// What a table may hold.

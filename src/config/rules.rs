@@ -74,7 +74,7 @@ pub fn load(settings: &Settings, replies: &Replies) -> Result<(Rules, Vec<RuleFi
             recipients: sources.entries(SelectorKind::Recipient, &arguments.recipient, &arguments.recipient_file)?,
             senders: sources.entries(SelectorKind::Sender, &arguments.sender, &arguments.sender_file)?,
             clients: sources.entries(SelectorKind::Client, &arguments.client, &arguments.client_file)?,
-            all: table.selects_all,
+            all: table.selects_all(),
         };
         builder.add(rule(arguments, &settings.terms, replies), &selectors).map_err(|bad| sources.bad(bad))?;
         files.extend(sources.read.into_iter().map(|read| read.file));

@@ -3,11 +3,11 @@
 
 use std::fmt::{self, Write};
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::asked::{Configured, is_given};
 use super::check::ConfigError;
-use super::file::{DEFAULT_FILE, Entry, settable};
+use super::file::{DEFAULT_FILE, Entry, is_list, settable};
 use super::{Listen, Settings, lists, rules};
 
 /// One setting.
@@ -66,10 +66,6 @@ pub(super) fn shown(
     settable(definition).map(one).collect()
 }
 
-fn is_list(argument: &Arg) -> bool {
-    matches!(argument.get_action(), ArgAction::Append)
-}
-
 /// The value of what depends on the machine when nobody sets it; empty for what is then not set at all.
 fn found_out(key: &str, settings: &Settings) -> Vec<String> {
     let sockets = |shown: fn(&Listen) -> Option<String>| settings.listen.iter().filter_map(shown).collect();
@@ -121,7 +117,7 @@ impl fmt::Display for Configured {
         }
         for rule in &self.settings.rules {
             line(&"\n[[rule]]", Origin::File { line: rule.line })?;
-            rule.shown.iter().try_for_each(|shown| line(shown, shown.origin))?;
+            rule.shown().try_for_each(|shown| line(&shown, shown.origin))?;
         }
         Ok(())
     }
@@ -152,18 +148,19 @@ pub(super) fn may_change_at_work(key: &str) -> bool {
     AT_WORK.contains(&key)
 }
 
-impl Shown {
-    /// A key of the file, as it stands there.
-    pub(super) fn entry(entry: &Entry, definition: &Command) -> Self {
-        let is_list = |(key, argument): (&str, &Arg)| key == entry.key && is_list(argument);
+/// A key of the file, as it stands there.
+impl From<&Entry> for Shown {
+    fn from(entry: &Entry) -> Self {
         Self {
             key: entry.key.clone(),
             values: entry.values.iter().map(|(value, _)| value.clone()).collect(),
-            is_list: settable(definition).any(is_list),
+            is_list: entry.is_list,
             origin: Origin::File { line: entry.line },
         }
     }
+}
 
+impl Shown {
     /// Whether a reload takes it over; else it needs a restart.
     pub fn may_change_at_work(&self) -> bool {
         may_change_at_work(&self.key)

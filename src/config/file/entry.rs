@@ -18,6 +18,8 @@ pub(in crate::config) struct Entry {
     pub(in crate::config) line: usize,
     /// Each value and its line.
     pub(in crate::config) values: Vec<(String, usize)>,
+    /// Whether it may have several.
+    pub(in crate::config) is_list: bool,
 }
 
 impl Entry {
@@ -32,6 +34,11 @@ pub(in crate::config) fn settable(definition: &Command) -> impl Iterator<Item = 
     let arguments = definition.get_arguments().filter(|argument| !argument.is_hide_set());
     let named = arguments.filter_map(|argument| Some((argument.get_long()?, argument)));
     named.filter(|(name, _)| *name != "config")
+}
+
+/// Whether an argument may be given several times.
+pub(in crate::config) fn is_list(argument: &Arg) -> bool {
+    matches!(argument.get_action(), ArgAction::Append)
 }
 
 /// Every key of `table` that `definition` knows; the others, and values that it does not take, are mistakes. `other` keys are
@@ -51,10 +58,12 @@ pub(super) fn entries(
             None => Err(elsewhere(name, definition).unwrap_or_else(|| {
                 unknown(name, settable(definition).map(|(known, _)| known).chain(other.iter().copied()))
             })),
-            Some((_, argument)) => values(argument, value, lines).map_err(|what| format!("{name}: {what}")),
+            Some((_, argument)) => match values(argument, value, lines) {
+                Ok(values) => Ok(Entry { key: name.to_owned(), line, values, is_list: is_list(argument) }),
+                Err(what) => Err(format!("{name}: {what}")),
+            },
         };
-        let entry = read.map(|values| Entry { key: name.to_owned(), line, values });
-        match entry.map_err(|what| Mistake { line, what }).and_then(|entry| tried(definition, entry)) {
+        match read.map_err(|what| Mistake { line, what }).and_then(|entry| tried(definition, entry)) {
             Ok(entry) => found.push(entry),
             Err(mistake) => mistakes.push(mistake),
         }
@@ -90,9 +99,7 @@ pub(super) fn unknown<'k>(key: &str, known: impl Iterator<Item = &'k str>) -> St
 
 fn values(argument: &Arg, value: &Spanned<DeValue<'_>>, lines: &Lines) -> Result<Vec<(String, usize)>, String> {
     match value.get_ref() {
-        DeValue::Array(values) if matches!(argument.get_action(), ArgAction::Append) => {
-            values.iter().map(|value| one(value, lines)).collect()
-        }
+        DeValue::Array(values) if is_list(argument) => values.iter().map(|value| one(value, lines)).collect(),
         DeValue::Array(_) => Err("one value is expected, not a list".to_owned()),
         _ => Ok(vec![one(value, lines)?]),
     }
