@@ -146,24 +146,24 @@ impl Identity {
     }
 }
 
-/// The group of the unix sockets: the one that `--socket-group` names, or the daemon's own if it becomes someone else.
-pub(crate) fn socket_group(named: Option<&str>, identity: Option<&Identity>) -> Result<Option<u32>, PrivilegeError> {
-    let named = named.map(|name| group(name, "--socket-group")).transpose()?;
+/// The group of unix sockets: the one that `option` names, or the daemon's own if it becomes someone else.
+pub(crate) fn socket_group(
+    named: Option<&str>,
+    option: &'static str,
+    identity: Option<&Identity>,
+) -> Result<Option<u32>, PrivilegeError> {
+    let named = named.map(|name| group(name, option)).transpose()?;
     Ok(named.or(identity.map(|identity| identity.gid)).map(Gid::as_raw))
 }
 
 /// Gives the unix sockets that the daemon has made to the user that it becomes.
 pub(crate) fn give_sockets(listeners: &[Bound], identity: Option<&Identity>) -> Result<(), PrivilegeError> {
+    let Some(identity) = identity else { return Ok(()) };
     for path in listeners.iter().filter_map(Bound::file) {
-        give_socket(path, identity)?;
+        let given = change_owner(path, identity.uid);
+        given.map_err(|errno| PrivilegeError::Socket { path: path.to_owned(), errno })?;
     }
     Ok(())
-}
-
-/// The same for one.
-pub(super) fn give_socket(path: &Path, identity: Option<&Identity>) -> Result<(), PrivilegeError> {
-    let Some(identity) = identity else { return Ok(()) };
-    change_owner(path, identity.uid).map_err(|errno| PrivilegeError::Socket { path: path.to_owned(), errno })
 }
 
 /// Whether the users and groups that are named exist.
@@ -211,7 +211,7 @@ fn named_user(name: &str, group: Option<Gid>) -> Result<Identity, PrivilegeError
     Ok(Identity { name: name.to_owned(), uid, gid, login: None })
 }
 
-pub(super) fn group(name: &str, option: &'static str) -> Result<Gid, PrivilegeError> {
+fn group(name: &str, option: &'static str) -> Result<Gid, PrivilegeError> {
     if let Ok(Some(group)) = Group::from_name(name) {
         return Ok(group.gid);
     }

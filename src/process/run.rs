@@ -157,7 +157,7 @@ fn prepare(settings: &Settings, inherited: Inherited) -> Result<Prepared, RunErr
     umask(Mode::from_bits_truncate(0o022));
     let identity = privileges::choose(&settings.process, &mut notices)?;
     let max_connections = limits::raise_open_files(settings.max_connections, settings.workers, &mut notices);
-    let group = privileges::socket_group(settings.socket_group.as_deref(), identity.as_ref())?;
+    let group = privileges::socket_group(settings.socket_group.as_deref(), "--socket-group", identity.as_ref())?;
     let listeners = listen(settings, inherited, group)?;
     privileges::give_sockets(&listeners, identity.as_ref())?;
     state_dir::prepare(&settings.state.dir, identity.as_ref())?;

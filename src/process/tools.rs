@@ -1,7 +1,6 @@
 //! The control socket is made here, while the process may still be root, and given to the daemon's user.
 
 use log::Level;
-use nix::unistd::Gid;
 
 use super::privileges::{self, Identity};
 use super::{Notices, RunError};
@@ -20,11 +19,10 @@ pub(super) fn bind(
     notices: &mut Notices,
 ) -> Result<Option<Bound>, RunError> {
     let control = &settings.control;
-    let named = control.group.as_deref().map(|name| privileges::group(name, "--control-group")).transpose()?;
-    let group = named.or(identity.map(|identity| identity.gid)).map(Gid::as_raw);
+    let group = privileges::socket_group(control.group.as_deref(), "--control-group", identity)?;
     match worker::bind(&Listen::Unix(control.path.clone()), MODE, group, BACKLOG) {
         Ok(socket) => {
-            privileges::give_socket(&control.path, identity)?;
+            privileges::give_sockets(std::slice::from_ref(&socket), identity)?;
             Ok(Some(socket))
         }
         Err(error) if control.is_named => Err(error.into()),

@@ -64,7 +64,7 @@ pub fn run(settings: &ShadowSettings) -> Result<(), ShadowError> {
     umask(Mode::from_bits_truncate(0o022));
     let identity = privileges::choose(&settings.process, &mut notices)?;
     let max_clients = max_clients(settings.max_connections, &mut notices);
-    let group = privileges::socket_group(settings.socket_group.as_deref(), identity.as_ref())?;
+    let group = privileges::socket_group(settings.socket_group.as_deref(), "--socket-group", identity.as_ref())?;
     let bind = |socket| worker::bind(socket, settings.socket_mode, group, settings.listen_queue_size);
     let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     privileges::give_sockets(&listeners, identity.as_ref())?;
