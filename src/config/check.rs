@@ -107,17 +107,10 @@ pub(super) fn sockets(
 /// The settings themselves, if they fit each other.
 pub(super) fn checked(settings: Settings) -> Result<Settings, ConfigError> {
     terms(&settings.terms)?;
-    if settings.test_clock {
-        for socket in &settings.listen {
-            match socket {
-                Listen::Inet(address) if !address.ip().is_loopback() => {
-                    return Err(ConfigError::TestClock { address: *address });
-                }
-                Listen::Inet(_) | Listen::Unix(_) => {}
-            }
-        }
+    match settings.listen.iter().find_map(Listen::open_address) {
+        Some(address) if settings.test_clock => Err(ConfigError::TestClock { address }),
+        _ => Ok(settings),
     }
-    Ok(settings)
 }
 
 /// Whether the terms fit each other.

@@ -81,6 +81,16 @@ impl fmt::Display for Listen {
     }
 }
 
+impl Listen {
+    /// The address, if other hosts may reach it.
+    pub fn open_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet(address) if !address.ip().is_loopback() => Some(*address),
+            Self::Inet(_) | Self::Unix(_) => None,
+        }
+    }
+}
+
 /// The texts of the replies, with postgrey's substitutions still in them.
 #[derive(Clone, Debug)]
 pub struct Texts {

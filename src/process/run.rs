@@ -16,7 +16,7 @@ use super::privileges::{self, Identity};
 use super::{DaemonizeError, Notices, RunError, daemonize, limits, panics, pidfile::Pidfile, state_dir, tools};
 use crate::clock::UnixSecs;
 use crate::config::lists;
-use crate::config::{self, Asked, Configured, Host, Listen, Settings};
+use crate::config::{self, Asked, Configured, Host, Settings};
 use crate::control::{self, Control, Desk, Fresh, ReleaseBook, Reload, Supervisor, Upkeep};
 use crate::logs::{self, Producer};
 use crate::metrics::Registry;
@@ -184,7 +184,7 @@ fn prepare(settings: &Settings, inherited: Inherited) -> Result<Prepared, RunErr
         );
         notices.push((Level::Warn, text));
     }
-    if settings.listen.iter().any(|socket| matches!(socket, Listen::Inet(address) if !address.ip().is_loopback())) {
+    if settings.listen.iter().any(|socket| socket.open_address().is_some()) {
         let text =
             "listening on an address that is not loopback: whoever reaches it can whitelist itself; use a firewall";
         notices.push((Level::Warn, text.to_owned()));

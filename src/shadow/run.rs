@@ -22,7 +22,7 @@ use super::seats::Seats;
 use super::server::Server;
 use super::tally::Tally;
 use super::{Alive, Shared};
-use crate::config::{Listen, ShadowSettings, Side};
+use crate::config::{ShadowSettings, Side};
 use crate::logs::{self, LogError};
 use crate::metrics::{Counter, Counters};
 use crate::process::privileges::{self, Identity, PrivilegeError};
@@ -69,7 +69,7 @@ pub fn run(settings: &ShadowSettings) -> Result<(), ShadowError> {
     let listeners = settings.listen.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
     privileges::give_sockets(&listeners, identity.as_ref())?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
-    if settings.listen.iter().any(|socket| matches!(socket, Listen::Inet(address) if !address.ip().is_loopback())) {
+    if settings.listen.iter().any(|socket| socket.open_address().is_some()) {
         let text =
             "listening on an address that is not loopback: whoever reaches it can ask both servers; use a firewall";
         notices.push((Level::Warn, text.to_owned()));
