@@ -66,22 +66,21 @@ fn run_shadow(arguments: &ShadowArgs, host: &Host) -> ExitCode {
 
 fn configuration(command: ConfigCommand, host: &Host) -> ExitCode {
     let text = match command {
-        ConfigCommand::Check(arguments) => match check_configuration(*arguments, host) {
-            Ok(text) => Ok(text),
-            Err(error) => return fail(&error, error.exit_code()),
-        },
-        ConfigCommand::Show(arguments) => Asked::Serve(arguments).read(host).map(|configured| configured.to_string()),
+        ConfigCommand::Check(arguments) => check_configuration(arguments, host),
+        ConfigCommand::Show(arguments) => {
+            Asked::Serve(arguments).read(host).map(|configured| configured.to_string()).map_err(RunError::from)
+        }
         ConfigCommand::Example => Ok(config::example()),
     };
     match text {
         Ok(text) => print(&text, ExitCode::SUCCESS),
-        Err(error) => fail(&error, 2),
+        Err(error) => fail(&error, error.exit_code()),
     }
 }
 
 /// All that a start looks at before it asks the system for anything.
-fn check_configuration(arguments: ServeArgs, host: &Host) -> Result<String, RunError> {
-    let configured = Asked::Serve(Box::new(arguments)).read(host)?;
+fn check_configuration(arguments: Box<ServeArgs>, host: &Host) -> Result<String, RunError> {
+    let configured = Asked::Serve(arguments).read(host)?;
     let text = configured.check()?;
     process::check_names(&configured.settings)?;
     Ok(text)

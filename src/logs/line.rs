@@ -42,10 +42,7 @@ pub(super) fn write_decision(out: &mut Vec<u8>, decision: Decision, fields: &Fie
     };
     out.extend_from_slice(action);
     out.extend_from_slice(b", reason=");
-    if decision.observed {
-        out.extend_from_slice(b"observed: ");
-    }
-    write_reason(out, decision.reason);
+    write_reason(out, decision);
     if let Verdict::Prepend { delayed } = decision.verdict {
         write_number(out, ", delay=", delayed);
     }
@@ -85,9 +82,13 @@ pub(super) fn write_event(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-fn write_reason(out: &mut Vec<u8>, reason: Reason) {
-    out.extend_from_slice(reason.text().as_bytes());
-    if let Reason::EarlyRetry { missing } = reason {
+/// Appends why a request was answered as it was.
+pub(crate) fn write_reason(out: &mut Vec<u8>, decision: Decision) {
+    if decision.observed {
+        out.extend_from_slice(b"observed: ");
+    }
+    out.extend_from_slice(decision.reason.text().as_bytes());
+    if let Reason::EarlyRetry { missing } = decision.reason {
         write_number(out, " (", missing);
         out.extend_from_slice(b"s missing)");
     }

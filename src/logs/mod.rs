@@ -30,7 +30,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use self::events::Events;
-pub(crate) use self::line::{BeyondAscii, Fields, escape, write_fields, write_queue_id};
+pub(crate) use self::line::{BeyondAscii, Fields, escape, write_fields, write_queue_id, write_reason};
 pub use self::ring::Producer;
 use self::sink::{Sink, Stream};
 use self::syslog::{DEV_LOG, Syslog};

@@ -8,7 +8,8 @@ use super::{Desk, Refusal, lock};
 use crate::admin::message::{Answer, Counted, Explanation, Known, Triplet};
 use crate::clock::UnixSecs;
 use crate::grey::rules::Rule;
-use crate::grey::{self, Change, Client, Decision, Full, Instances, Policy, Reason, State, Terms, decide};
+use crate::grey::{self, Change, Client, Decision, Full, Instances, Policy, State, Terms, decide};
+use crate::logs;
 use crate::metrics::Counter;
 use crate::policy::{Request, Verdict};
 use crate::store::Session;
@@ -127,7 +128,8 @@ impl Desk {
         let client = grey::client_tag(&self.shared.secret, asked.address, &mut Vec::new());
         let mut sender = Vec::new();
         grey::push_sender(asked.sender.as_bytes(), &mut sender);
-        let mut reply = Vec::new();
+        let (mut reason, mut reply) = (Vec::new(), Vec::new());
+        logs::write_reason(&mut reason, decision);
         let replies = rule.and_then(|rule| rule.replies.as_ref()).unwrap_or(&live.replies);
         replies.write(decision.verdict, &request, now, &mut reply);
         Ok(Answer::Explanation(Box::new(Explanation {
@@ -140,7 +142,7 @@ impl Desk {
             state: known(look.0.triplet(self.tag(&asked, terms), now)),
             client: look.0.client(client, now).map(|client| Counted { count: client.count, last: client.last.0 }),
             client_needs: terms.auto_whitelist_clients,
-            reason: reason(decision),
+            reason: String::from_utf8_lossy(&reason).into_owned(),
             passes: passes(decision, now),
             reply: String::from_utf8_lossy(&reply).trim_end().to_owned(),
         })))
@@ -244,15 +246,6 @@ fn known(triplet: grey::Triplet) -> Known {
         grey::Triplet::Pending { first } => Known::Pending { first: first.0 },
         grey::Triplet::Passed { last } => Known::Passed { last: last.0 },
     }
-}
-
-fn reason(decision: Decision) -> String {
-    let observed = if decision.observed { "observed: " } else { "" };
-    let missing = match decision.reason {
-        Reason::EarlyRetry { missing } => format!(" ({missing}s missing)"),
-        _ => String::new(),
-    };
-    format!("{observed}{}{missing}", decision.reason.text())
 }
 
 fn passes(decision: Decision, now: UnixSecs) -> Option<u32> {
