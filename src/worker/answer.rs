@@ -148,14 +148,14 @@ impl<'t> Turn<'t> {
     fn decide(&mut self, request: &Request<'_>, instances: &mut Instances, replies: &mut Vec<u8>) {
         self.has_decided = true;
         let now = self.time_of(request);
-        let Live { terms, replies: texts, rules, lists, quiet } = &**self.live;
+        let live = &**self.live;
+        let Live { terms, rules, lists, .. } = live;
         let policy = Policy { terms, rules, lists, releases: &self.releases, secret: &self.shared.secret };
         let decision = decide(request, policy, &mut self.session, instances, self.scratch, now);
         let rule = decision.rule.and_then(|number| rules.get(number));
-        let texts = rule.and_then(|rule| rule.replies.as_ref()).unwrap_or(texts);
-        texts.write(decision.verdict, request, now, replies);
+        live.replies(rule).write(decision.verdict, request, now, replies);
         self.counters.add_decision(&decision);
-        if !quiet {
+        if !live.quiet {
             self.log.decision(request, &decision, rule.map(Rule::name));
         }
     }

@@ -53,7 +53,7 @@ pub use inherited::{InheritError, Inherited};
 pub(crate) use warnings::{Warning, Warnings};
 
 use crate::clock::UnixSecs;
-use crate::grey::rules::Rules;
+use crate::grey::rules::{Rule, Rules};
 use crate::grey::whitelist::Lists;
 use crate::grey::{Releases, Terms};
 use crate::logs::Producer;
@@ -85,6 +85,16 @@ pub struct Live {
 }
 
 impl Live {
+    /// The texts of the replies to requests for which this rule holds, if one does.
+    pub fn replies<'l>(&'l self, rule: Option<&'l Rule>) -> &'l Replies {
+        rule.and_then(|rule| rule.replies.as_ref()).unwrap_or(&self.replies)
+    }
+
+    /// The terms of greylisting of the same requests.
+    pub fn terms<'l>(&'l self, rule: Option<&'l Rule>) -> &'l Terms {
+        rule.map_or(&self.terms, |rule| &rule.terms)
+    }
+
     /// The terms by which the state keeps what it knows: the delay is the longest of any rule.
     pub fn terms_of_state(&self) -> Terms {
         Terms { delay: self.terms.delay.max(self.rules.longest_delay()), ..self.terms }

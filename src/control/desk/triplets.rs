@@ -124,14 +124,13 @@ impl Desk {
         let mut look = Look(writer.session());
         let decision = decide(&request, policy, &mut look, &mut Instances::default(), &mut Vec::new(), now);
         let rule = asked.rule(&live);
-        let terms = rule.map_or(terms, |rule| &rule.terms);
+        let terms = live.terms(rule);
         let client = grey::client_tag(&self.shared.secret, asked.address, &mut Vec::new());
         let mut sender = Vec::new();
         grey::push_sender(asked.sender.as_bytes(), &mut sender);
         let (mut reason, mut reply) = (Vec::new(), Vec::new());
         logs::write_reason(&mut reason, decision);
-        let replies = rule.and_then(|rule| rule.replies.as_ref()).unwrap_or(&live.replies);
-        replies.write(decision.verdict, &request, now, &mut reply);
+        live.replies(rule).write(decision.verdict, &request, now, &mut reply);
         Ok(Answer::Explanation(Box::new(Explanation {
             now: now.0,
             network: network(asked.address, terms),
@@ -150,7 +149,7 @@ impl Desk {
 
     pub(super) fn release(&self, triplet: &Triplet) -> Result<Answer, Refusal> {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
-        let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
+        let terms = live.terms(asked.rule(&live));
         let tag = self.tag(&asked, terms);
         let kept = self.change(tag, |session| {
             let known = session.triplet(tag, now);
@@ -167,7 +166,7 @@ impl Desk {
 
     pub(super) fn forget(&self, triplet: &Triplet) -> Result<Answer, Refusal> {
         let (asked, live, now) = (Asked::of(triplet)?, self.shared.live.load(), self.now());
-        let terms = asked.rule(&live).map_or(&live.terms, |rule| &rule.terms);
+        let terms = live.terms(asked.rule(&live));
         let tag = self.tag(&asked, terms);
         let kept = self.change(tag, |session| match session.triplet(tag, now) {
             grey::Triplet::Unknown => Ok(None),
