@@ -20,3 +20,4 @@ mod top;
 
 pub use client::{AskError, ask};
 pub use run::{ToolError, run};
+pub(crate) use times::timestamp;

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::clock::UnixSecs;
+
 /// Units by their seconds, the longest first.
 const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
 
@@ -10,10 +12,14 @@ pub(super) fn moment(seconds: u32, now: u32) -> String {
     format!("{}, {}", absolute(seconds), relative(seconds, now))
 }
 
+/// A stored time as one of the calendar, which each of them is.
+pub(crate) fn timestamp(time: UnixSecs) -> Timestamp {
+    Timestamp::from_second(time.0.into()).unwrap_or_default()
+}
+
 /// A moment of the calendar.
 pub(super) fn absolute(seconds: u32) -> String {
-    let moment = Timestamp::from_second(seconds.into()).unwrap_or_default();
-    moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    timestamp(UnixSecs(seconds)).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// How far a moment is from `now`.

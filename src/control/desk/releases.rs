@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Desk, Refusal, lock};
 use crate::admin::message::{Answer, Party, Period, Release, ReleaseList, Side};
+use crate::admin::timestamp;
 use crate::clock::UnixSecs;
 use crate::grey::{Releases, ReleasesBuilder};
 use crate::store::Store;
@@ -69,10 +70,8 @@ impl ReleaseBook {
     }
 
     fn text(&self) -> Result<String, String> {
-        let entry = |(party, until): (&Party, &UnixSecs)| {
-            Timestamp::from_second(until.0.into()).map(|until| Entry { party: party.clone(), until })
-        };
-        let release = self.0.iter().map(entry).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let entry = |(party, until): (&Party, &UnixSecs)| Entry { party: party.clone(), until: timestamp(*until) };
+        let release = self.0.iter().map(entry).collect();
         let text = toml::to_string(&Kept { release }).map_err(|error| error.to_string())?;
         Ok(HEAD.to_owned() + &text)
     }
@@ -114,12 +113,11 @@ impl Desk {
         }
         let party = in_lower_case(&party);
         let until = self.now().plus(seconds);
-        let shown = Timestamp::from_second(until.0.into()).map_err(|error| error.to_string())?;
         self.rewrite(|book| {
             book.insert(party.clone(), until);
             Ok(())
         })?;
-        Ok(Answer::Done(format!("released: {} until {shown}", named(&party))))
+        Ok(Answer::Done(format!("released: {} until {}", named(&party), timestamp(until))))
     }
 
     pub(super) fn end_release(&self, party: &Party) -> Result<Answer, Refusal> {

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
-
 use super::{Desk, Refusal, lock};
 use crate::admin::message::{Answer, Counted, Explanation, Known, Triplet};
+use crate::admin::timestamp;
 use crate::clock::UnixSecs;
 use crate::grey::rules::Rule;
 use crate::grey::{self, Change, Client, Decision, Full, Instances, Policy, State, Terms, decide};
@@ -222,7 +221,7 @@ impl Desk {
 
 /// Why something stays known: what is forgotten is what was known up to now.
 fn ahead(last: UnixSecs) -> Refusal {
-    let last = Timestamp::from_second(last.0.into()).map_or_else(|_| last.0.to_string(), |last| last.to_string());
+    let last = timestamp(last);
     Refusal::Daemon(format!(
         "it was seen at {last}, by a clock that was ahead, and can be forgotten only once that time has come; nothing was changed"
     ))
