@@ -122,10 +122,10 @@ impl Threads {
         }
         let parts = producers.into_iter();
         let parts = parts.map(|log| WorkerParts { writer: store.writer(), log, counters: counters.counters() });
-        let releases = ReleaseBook::open(store, UnixSecs::now());
+        let (releases, table) = ReleaseBook::open(store, UnixSecs::now());
         let shared = Arc::new(Shared {
             live: ArcSwap::from_pointee(fresh.live),
-            releases: ArcSwap::from_pointee(releases.table()),
+            releases: ArcSwap::from_pointee(table),
             secret: *store.secret(),
             test_clock: settings.test_clock,
             latest_test_time: AtomicU32::new(0),

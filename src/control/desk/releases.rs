@@ -39,23 +39,24 @@ struct Entry {
 }
 
 impl ReleaseBook {
-    /// What the last run has kept. What cannot be read is set aside and said: mail flows without it.
-    pub fn open(store: &Store, now: UnixSecs) -> Self {
+    /// What the last run has kept, and what the workers look up of it. What cannot be read is set aside and said: mail flows
+    /// without it.
+    pub fn open(store: &Store, now: UnixSecs) -> (Self, Releases) {
         let path = store.releases_path();
-        let book = match store.releases() {
-            Ok(None) => return Self::default(),
+        let read = match store.releases() {
+            Ok(None) => return Default::default(),
             Ok(Some(text)) => Self::parse(&text, now),
             Err(error) => Err(error.to_string()),
         };
-        book.unwrap_or_else(|reason| {
+        read.unwrap_or_else(|reason| {
             let aside =
                 store.set_releases_aside().map_or_else(|error| error.to_string(), |path| path.display().to_string());
             log::error!("{}: {reason}: nobody is released by it; it is set aside: {aside}", path.display());
-            Self::default()
+            Default::default()
         })
     }
 
-    fn parse(text: &str, now: UnixSecs) -> Result<Self, String> {
+    fn parse(text: &str, now: UnixSecs) -> Result<(Self, Releases), String> {
         let kept: Kept = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         let mut book = Self::default();
         for Entry { party, until } in kept.release {
@@ -66,7 +67,8 @@ impl ReleaseBook {
                 *known = until.max(*known);
             }
         }
-        book.checked_table().map(|_| book)
+        let table = book.table()?;
+        Ok((book, table))
     }
 
     fn text(&self) -> Result<String, String> {
@@ -76,12 +78,8 @@ impl ReleaseBook {
         Ok(HEAD.to_owned() + &text)
     }
 
-    /// What the workers look up. Every entry was checked before.
-    pub fn table(&self) -> Releases {
-        self.checked_table().unwrap_or_default()
-    }
-
-    fn checked_table(&self) -> Result<Releases, String> {
+    /// What the workers look up; the error names an entry that is none.
+    fn table(&self) -> Result<Releases, String> {
         let mut builder = ReleasesBuilder::default();
         for (party, &until) in &self.0 {
             let added = match party.side {
@@ -144,7 +142,7 @@ impl Desk {
         if next.0.len() > MOST.max(before) {
             return Err(format!("{MOST} are released already, which is the most; end some, or write a rule").into());
         }
-        let table = next.checked_table()?;
+        let table = next.table()?;
         if let Err(error) = self.store.keep_releases(&next.text()?) {
             // The new file may stand there already, and only its name not be durable.
             let _ = self.store.keep_releases(&current.text()?);
@@ -176,6 +174,10 @@ fn named(party: &Party) -> String {
 mod tests {
     use super::*;
 
+    fn parse(text: &str, now: u32) -> Result<ReleaseBook, String> {
+        ReleaseBook::parse(text, UnixSecs(now)).map(|(book, _)| book)
+    }
+
     fn party(side: Side, name: &str) -> Party {
         Party { side, name: name.to_owned() }
     }
@@ -187,9 +189,9 @@ mod tests {
         book.0.insert(party(Side::Recipient, "bob@customer.test"), UnixSecs(2_000_000_100));
         let text = book.text().unwrap();
         assert!(text.contains("until = \"2033-05-18T03:33:20Z\""), "{text}");
-        assert_eq!(ReleaseBook::parse(&text, UnixSecs(0)), Ok(book));
-        assert_eq!(ReleaseBook::parse(&text, UnixSecs(2_000_000_001)).unwrap().0.len(), 1);
-        assert_eq!(ReleaseBook::parse("", UnixSecs(0)), Ok(ReleaseBook::default()));
+        assert_eq!(parse(&text, 0), Ok(book));
+        assert_eq!(parse(&text, 2_000_000_001).unwrap().0.len(), 1);
+        assert_eq!(parse("", 0), Ok(ReleaseBook::default()));
     }
 
     #[test]
@@ -199,7 +201,7 @@ mod tests {
             "[[release]]\nside = \"sender\"\n",
             "[[release]]\nside = \"sender\"\nname = \"a..b\"\nuntil = \"2033-05-18T03:33:20Z\"\n",
         ] {
-            assert!(ReleaseBook::parse(text, UnixSecs(0)).is_err(), "{text}");
+            assert!(parse(text, 0).is_err(), "{text}");
         }
     }
 
@@ -208,7 +210,7 @@ mod tests {
         let entry = |name: &str, until: &str| {
             format!("[[release]]\nside = \"sender\"\nname = \"{name}\"\nuntil = \"{until}\"\n")
         };
-        let book = |text: &str| ReleaseBook::parse(text, UnixSecs(1_000)).unwrap();
+        let book = |text: &str| parse(text, 1_000).unwrap();
         assert_eq!(book(&entry("a.example", "1960-01-01T00:00:00Z")), ReleaseBook::default(), "long over");
         let kept = book(&entry("A.Example", "2033-05-18T03:33:20Z"));
         assert_eq!(kept.0.keys().collect::<Vec<_>>(), [&party(Side::Sender, "a.example")]);

@@ -136,7 +136,7 @@ fn releases_can_be_ended_where_there_are_too_many() {
     };
     let text: String = (0..10_005).map(entry).collect();
     desk.store.keep_releases(&text).unwrap();
-    *lock(&desk.releases) = ReleaseBook::open(&desk.store, UnixSecs(NOW));
+    *lock(&desk.releases) = ReleaseBook::open(&desk.store, UnixSecs(NOW)).0;
     assert!(desk.ask(Ask::ReleaseFor(Period { party: party(20_000), seconds: 60 })).is_err());
     desk.ask(Ask::ReleaseFor(Period { party: party(7), seconds: 60 })).unwrap();
     desk.ask(Ask::EndRelease(party(5))).unwrap();
