@@ -97,11 +97,9 @@ pub struct ExplainArgs {
     options: AskOptions,
 }
 
-/// `irongrey release`.
+/// A triplet, where something else may stand in its place.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").required(true).args(["client", "from", "to", "list"]))]
-#[command(group = ArgGroup::new("party").args(["from", "to"]))]
-pub struct ReleaseArgs {
+struct SomeTriplet {
     /// The client
     #[arg(value_name = "CLIENT", requires = "recipient")]
     client: Option<String>,
@@ -111,6 +109,15 @@ pub struct ReleaseArgs {
     /// The recipient
     #[arg(value_name = "RECIPIENT")]
     recipient: Option<String>,
+}
+
+/// `irongrey release`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["client", "from", "to", "list"]))]
+#[command(group = ArgGroup::new("party").args(["from", "to"]))]
+pub struct ReleaseArgs {
+    #[command(flatten)]
+    triplet: SomeTriplet,
     /// Release a sender for some time
     #[arg(long = "sender", value_name = "NAME")]
     from: Option<String>,
@@ -135,15 +142,8 @@ pub struct ReleaseArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["client", "counted"]))]
 pub struct ForgetArgs {
-    /// The client
-    #[arg(value_name = "CLIENT", requires = "recipient")]
-    client: Option<String>,
-    /// The sender
-    #[arg(value_name = "SENDER")]
-    sender: Option<String>,
-    /// The recipient
-    #[arg(value_name = "RECIPIENT")]
-    recipient: Option<String>,
+    #[command(flatten)]
+    triplet: SomeTriplet,
     /// Forget how many triplets of this client have passed: the auto-whitelist begins anew
     #[arg(long = "client", value_name = "CLIENT")]
     counted: Option<String>,
@@ -187,22 +187,26 @@ impl Tool {
                 Ask::Explain(triplet(client, sender, recipient))
             }
             Self::Release(arguments) => arguments.ask(),
-            Self::Forget(ForgetArgs {
-                client: Some(client), sender: Some(sender), recipient: Some(recipient), ..
-            }) => Ask::Forget(triplet(client, sender, recipient)),
-            // One of the two stands there.
-            Self::Forget(ForgetArgs { counted, .. }) => {
-                Ask::ForgetClient { client: counted.clone().unwrap_or_default() }
-            }
+            Self::Forget(ForgetArgs { triplet, counted, .. }) => match triplet.get() {
+                Some(triplet) => Ask::Forget(triplet),
+                // One of the two stands there.
+                None => Ask::ForgetClient { client: counted.clone().unwrap_or_default() },
+            },
             Self::Stats(_) | Self::Top(_) => Ask::Stats,
         }
     }
 }
 
+impl SomeTriplet {
+    fn get(&self) -> Option<Triplet> {
+        Some(triplet(self.client.as_ref()?, self.sender.as_ref()?, self.recipient.as_ref()?))
+    }
+}
+
 impl ReleaseArgs {
     fn ask(&self) -> Ask {
-        if let (Some(client), Some(sender), Some(recipient)) = (&self.client, &self.sender, &self.recipient) {
-            return Ask::Release(triplet(client, sender, recipient));
+        if let Some(triplet) = self.triplet.get() {
+            return Ask::Release(triplet);
         }
         let party = match (&self.from, &self.to) {
             (Some(name), _) => Party { side: Side::Sender, name: name.clone() },
