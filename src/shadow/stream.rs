@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::config::Listen;
+use crate::worker::{tune_tcp, write_tcp_peer, write_unix_peer};
 
 /// Postfix's requests have some 600 bytes, answers some 100.
 const READ: usize = 2 << 10;
@@ -23,11 +24,8 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// A TCP connection whose bytes leave at once, and whose peer's silent death is noticed although idle connections are
-    /// never timed out. Neither is needed to work, so a refusal of either is no error.
     pub(super) fn tcp(stream: TcpStream) -> Self {
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_keepalive(true);
+        tune_tcp(&SockRef::from(&stream));
         Self::Tcp(stream)
     }
 
@@ -85,14 +83,8 @@ impl Stream {
 impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(stream) => match stream.peer_addr() {
-                Ok(address) => write!(f, "{address}"),
-                Err(_) => f.write_str("a TCP client that is gone"),
-            },
-            Self::Unix(stream) => match stream.peer_cred() {
-                Ok(peer) => write!(f, "process {} of user {} on a unix socket", peer.pid().unwrap_or(0), peer.uid()),
-                Err(_) => f.write_str("a unix socket's client"),
-            },
+            Self::Tcp(stream) => write_tcp_peer(f, &stream.peer_addr()),
+            Self::Unix(stream) => write_unix_peer(f, stream),
         }
     }
 }

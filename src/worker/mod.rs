@@ -50,6 +50,7 @@ use thiserror::Error;
 pub use bind::{BindError, Bound, SocketFile, bind};
 pub(crate) use bind::{Keeper, Listening};
 pub use inherited::{InheritError, Inherited};
+pub(crate) use stream::{tune_tcp, write_tcp_peer, write_unix_peer};
 pub(crate) use warnings::{Warning, Warnings};
 
 use crate::clock::UnixSecs;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
-use std::os::fd::{AsRawFd, RawFd};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -19,11 +19,8 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// A TCP connection whose replies leave at once, and whose peer's silent death is noticed although idle
-    /// connections are never timed out. Neither is needed to answer, so a refusal of either is no error.
     pub(super) fn tcp(stream: TcpStream) -> Self {
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_keepalive(true);
+        tune_tcp(&SockRef::from(&stream));
         Self::Tcp(stream)
     }
 
@@ -95,14 +92,31 @@ impl Source for Stream {
 impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(stream) => match stream.peer_addr() {
-                Ok(address) => write!(f, "{address}"),
-                Err(_) => f.write_str("a TCP client that is gone"),
-            },
-            Self::Unix(stream) => match getsockopt(stream, PeerCredentials) {
-                Ok(peer) => write!(f, "process {} of user {} on a unix socket", peer.pid(), peer.uid()),
-                Err(_) => f.write_str("a unix socket's client"),
-            },
+            Self::Tcp(stream) => write_tcp_peer(f, &stream.peer_addr()),
+            Self::Unix(stream) => write_unix_peer(f, stream),
         }
+    }
+}
+
+/// Has the bytes of a TCP connection leave at once, and its peer's silent death noticed although idle connections are never timed
+/// out. Neither is needed to work, so a refusal of either is no error.
+pub(crate) fn tune_tcp(socket: &SockRef<'_>) {
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_keepalive(true);
+}
+
+/// Writes who is at the other end of a TCP connection.
+pub(crate) fn write_tcp_peer(f: &mut fmt::Formatter<'_>, address: &io::Result<SocketAddr>) -> fmt::Result {
+    match address {
+        Ok(address) => write!(f, "{address}"),
+        Err(_) => f.write_str("a TCP client that is gone"),
+    }
+}
+
+/// Writes who is at the other end of a unix connection.
+pub(crate) fn write_unix_peer(f: &mut fmt::Formatter<'_>, socket: &impl AsFd) -> fmt::Result {
+    match getsockopt(socket, PeerCredentials) {
+        Ok(peer) => write!(f, "process {} of user {} on a unix socket", peer.pid(), peer.uid()),
+        Err(_) => f.write_str("a unix socket's client"),
     }
 }
