@@ -113,6 +113,8 @@ fn check_and_show_say_what_a_start_would_use() {
         ("delay = \"7m\"", "# command line".to_owned()),
         ("retry-window = 1", format!("# {}, line 2", file.display())),
         ("max-age = \"35d\"", "# default".to_owned()),
+        ("# inet = [\"127.0.0.1:10023\"]", "# default here".to_owned()),
+        ("# unix is not set", "# default".to_owned()),
     ] {
         assert!(said.lines().any(|line| line.starts_with(setting) && line.ends_with(&origin)), "{setting}: {said}");
     }

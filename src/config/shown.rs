@@ -50,10 +50,11 @@ pub(super) fn shown(
     let one = |(key, argument): (&str, &Arg)| {
         let raw = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
         let values: Vec<String> = raw.map(|value| value.to_string_lossy().into_owned()).collect();
-        let is_found_out = values.is_empty();
+        let found_out = if values.is_empty() { found_out(key, settings) } else { Vec::new() };
+        let is_found_out = !found_out.is_empty();
         Shown {
             key: key.to_owned(),
-            values: if is_found_out { found_out(key, settings) } else { values },
+            values: if is_found_out { found_out } else { values },
             is_list: is_list(argument),
             origin: match from_file.iter().find(|entry| entry.key == key) {
                 _ if is_given(given, key) => Origin::CommandLine,
@@ -169,7 +170,7 @@ impl Shown {
     /// The value as TOML; `None` if it is not set. An empty list is set where it is written: it keeps a rule from holding for all.
     pub fn value(&self) -> Option<String> {
         match &self.values[..] {
-            [] if matches!(self.origin, Origin::Default | Origin::FoundOut) => None,
+            [] if self.origin == Origin::Default => None,
             [one] if !self.is_list => Some(toml_value(one)),
             values => {
                 Some(format!("[{}]", values.iter().map(|value| toml_value(value)).collect::<Vec<_>>().join(", ")))
