@@ -4,6 +4,7 @@
 //! goes on, from where it stopped; when the end has come the request is gone over once more. So the work is linear in the
 //! bytes however they trickle in.
 
+use std::fmt;
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::Request;
@@ -52,6 +53,17 @@ pub enum Limit {
     Line,
     /// More than 128 attributes.
     Attributes,
+}
+
+/// What went over it.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "a request of more than 16 KiB",
+            Self::Line => "a line of more than 4 KiB",
+            Self::Attributes => "more than 128 attributes",
+        })
+    }
 }
 
 /// Parses the request at the front of `buffer`. `resume` is the one that the last call about this request left, and a new

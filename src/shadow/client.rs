@@ -117,11 +117,9 @@ impl Client {
     fn warn(&self, end: &End) {
         let (kind, what) = match end {
             End::Quiet => return,
-            End::SlowReader => (Warning::SlowReader, "its answers were not read"),
-            End::Partial => (Warning::PartialTimeout, "answered DUNNO to a request that was not completed"),
-            End::OverLimit(Limit::Request) => (Warning::Limit, "answered DUNNO to a request of more than 16 KiB"),
-            End::OverLimit(Limit::Line) => (Warning::Limit, "answered DUNNO to a line of more than 4 KiB"),
-            End::OverLimit(Limit::Attributes) => (Warning::Limit, "answered DUNNO to more than 128 attributes"),
+            End::SlowReader => (Warning::SlowReader, "its answers were not read".to_owned()),
+            End::Partial => (Warning::PartialTimeout, "answered DUNNO to a request that was not completed".to_owned()),
+            End::OverLimit(limit) => (Warning::Limit, format!("answered DUNNO to {limit}")),
         };
         let what = format_args!("closed the connection of {}: {what}", self.stream);
         self.shared.warnings.warn(kind, std::time::Instant::now(), what);

@@ -260,13 +260,13 @@ impl Connection {
 
     fn note_last(&self, last: Last, turn: &Turn<'_>) {
         let Last::OverLimit(limit) = last else { return };
-        let (counter, what) = match limit {
-            Limit::Request => (Counter::LimitRequest, "a request of more than 16 KiB"),
-            Limit::Line => (Counter::LimitLine, "a line of more than 4 KiB"),
-            Limit::Attributes => (Counter::LimitAttributes, "more than 128 attributes"),
+        let counter = match limit {
+            Limit::Request => Counter::LimitRequest,
+            Limit::Line => Counter::LimitLine,
+            Limit::Attributes => Counter::LimitAttributes,
         };
         turn.counters.add(counter, 1);
-        let what = format_args!("answered DUNNO to {what} and closed the connection of {}", self.stream);
+        let what = format_args!("answered DUNNO to {limit} and closed the connection of {}", self.stream);
         turn.warnings.warn(Warning::Limit, turn.now, what);
     }
 }
