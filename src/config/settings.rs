@@ -208,7 +208,7 @@ pub enum LogTarget {
 }
 
 /// What the process becomes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ProcessSettings {
     /// User to become, by name or number; `None`: as design says for root, otherwise stay.
     pub user: Option<String>,

@@ -180,9 +180,7 @@ impl ShadowArgs {
             process: ProcessSettings {
                 user: self.user.clone(),
                 group: self.group.clone(),
-                daemonize: false,
-                pidfile: None,
-                seccomp: false,
+                ..ProcessSettings::default()
             },
         })
     }

@@ -20,9 +20,7 @@ impl Owner {
         let asked = ProcessSettings {
             user: user.map(str::to_owned),
             group: group.map(str::to_owned),
-            daemonize: false,
-            pidfile: None,
-            seccomp: false,
+            ..ProcessSettings::default()
         };
         privileges::choose_for(directory, &asked).map(Self)
     }
